@@ -266,12 +266,13 @@ impl ServiceTicket {
                 source,
             })?;
         let visit = self.end_visit(outcome, actor, now)?;
+        let promise = self.promise.take().map(|_| TicketAction::NotePromise);
         self.status.move_to(TicketCategory::Resolved, labels);
         self.closed_at = Some(now);
         self.contact.finish(None);
         self.outcome = Some(outcome.clone());
         let settlement = self.settlement(outcome).map(TicketAction::SettleFinding);
-        Ok(visit.into_iter().chain(settlement).collect())
+        Ok(visit.into_iter().chain(promise).chain(settlement).collect())
     }
 
     /// What an outcome of this ticket means for its finding, or for the baseline where there is none; nothing where neither is

@@ -38,6 +38,13 @@ impl Telephone {
         self.voice().filter(|voice| voice.has_trunk(tenant.as_str()))
     }
 
+    /// Tenants whose trunk has no channel now for a call that we place.
+    pub fn full(&self) -> Vec<TenantId> {
+        let full = self.voice().map(|voice| voice.full_trunks()).unwrap_or_default();
+        // A trunk has its tenant's name.
+        full.iter().filter_map(|name| TenantId::new(name).ok()).collect()
+    }
+
     /// What keeps it from ringing anybody, for an administrator: part and reason.
     pub fn problem(&self) -> Option<(&'static str, String)> {
         let own = self.problem.read().unwrap_or_else(PoisonError::into_inner).clone();

@@ -8,6 +8,7 @@ use crate::situation;
 use hub_core::call_rules::CallRules;
 use hub_core::id::{ApplianceId, TenantId, TicketId};
 use hub_core::situation::{Changes, Keyed};
+use hub_core::ticket::TicketCategory;
 use hub_store::contact::Greeting;
 use hub_store::error::Result;
 use jiff::Timestamp;
@@ -86,13 +87,18 @@ async fn by_serial(conn: &mut PgConnection, tenant: &TenantId, figures: Option<&
     })
 }
 
+/// The appliance of the open ticket with this number.
 async fn by_ticket(
     conn: &mut PgConnection,
     tenant: &TenantId,
     number: Option<i64>,
 ) -> Result<Option<(i64, Option<TicketId>)>> {
     let Some(number) = number else { return Ok(None) };
-    let row = sqlx::query("select id, appliance from ticket where tenant = $1 and number = $2")
+    let query = format!(
+        "select id, appliance from ticket where tenant = $1 and number = $2 and category <> '{resolved}'",
+        resolved = TicketCategory::Resolved.name()
+    );
+    let row = sqlx::query(&query)
         .bind(tenant.as_str())
         .bind(number)
         .fetch_optional(conn)

@@ -20,7 +20,7 @@ use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId, TraceId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::situation::{Changes, Home, Placing, Situation, TICKETS_MAX, for_caller, is_in_call};
 use hub_core::ticket::{ServiceTicket, TicketCategory};
-use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, Greeting, attempt_id};
+use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, Greeting, RangIn, attempt_id};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use hub_store::site::OwnerView;
@@ -101,7 +101,7 @@ impl ContactStore for PostgresStore {
         caller: &PhoneNumber,
         now: Timestamp,
         random: [u8; 20],
-    ) -> Result<Option<DialOrder>> {
+    ) -> Result<RangIn> {
         let now = stored(now);
         let mut tx = self.begin_fenced().await?;
         let query = format!(
@@ -121,21 +121,21 @@ impl ContactStore for PostgresStore {
             .map_err(db)?;
         let theirs: Vec<ServiceTicket> = rows.iter().map(ticket_row::from_row).collect::<Result<_>>()?;
         let mut changes = Changes::default();
-        let (situation, ticket) = match for_caller(&theirs).map(|ticket| ticket.id) {
+        let (situation, ticket) = match for_caller(&theirs, now).map(|ticket| ticket.id) {
             Some(ticket) => (situation::of_ticket(&mut tx, ticket).await?, ticket),
-            None if is_in_call(&theirs) => return Ok(None),
+            None if is_in_call(&theirs) => return Ok(RangIn::InCall),
             None => match self.open_for_caller(&mut tx, tenant, caller, now, &mut changes).await? {
                 Some(opened) => opened,
-                None => return Ok(None),
+                None => return Ok(RangIn::Unknown),
             },
         };
         // Somebody may have acted on it before it was locked.
-        if for_caller(std::slice::from_ref(situation.ticket(ticket)?)).is_none() {
-            return Ok(None);
+        if for_caller(std::slice::from_ref(situation.ticket(ticket)?), now).is_none() {
+            return Ok(RangIn::InCall);
         }
         let household = household::lock_of_appliance(&mut tx, &self.keyring, situation.appliance).await?;
         let Some(owner) = household.and_then(|household| OwnerView::who_calls(household, caller)) else {
-            return Ok(None);
+            return Ok(RangIn::Unknown);
         };
         let call = Call {
             ticket,
@@ -146,7 +146,7 @@ impl ContactStore for PostgresStore {
         let order = place(&mut tx, situation, call, now, &mut changes).await?;
         situation::save(&mut tx, changes, now).await?;
         commit(self, tx).await?;
-        Ok(Some(order))
+        Ok(RangIn::Order(Box::new(order)))
     }
 
     async fn greeting(&self, tenant: &TenantId, now: Timestamp) -> Result<Option<Greeting>> {
@@ -212,7 +212,8 @@ impl ContactStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// A ticket for a caller of whom nothing is open, in the situation of the first appliance of their household. None without one.
+    /// A ticket for a caller of whom nothing is open, in the situation of the first appliance of their household, or the one that
+    /// another call of theirs has opened there meanwhile. None without an appliance.
     async fn open_for_caller(
         &self,
         tx: &mut Transaction,
@@ -229,6 +230,11 @@ impl PostgresStore {
         let Some(mut situation) = situations.remove(&ApplianceId(appliance)) else {
             return Ok(None);
         };
+        // What is open here, since it is locked: a ticket for a call, else one that is in a call.
+        let open = for_caller(&situation.tickets, now).or_else(|| situation.tickets.first());
+        if let Some(known) = open.map(|ticket| ticket.id) {
+            return Ok(Some((situation, known)));
+        }
         let ticket = situation::with_ids(|ids| Ok(situation.open_for_caller(ids, now, changes)?))?;
         Ok(Some((situation, ticket)))
     }
@@ -296,7 +302,7 @@ async fn place(
         attempt,
         owner: call.owner,
         finding,
-        visit: ticket.standing_visit().map(|visit| visit.slot),
+        visit: ticket.visit_ahead(now).map(|visit| visit.slot),
         appliance,
         brand: row.json("brand")?,
         visit_price: row.json("visit_price")?,

@@ -42,12 +42,33 @@ pub struct DialOrder {
     pub appliance: ApplianceView,
     /// Finding that it was opened for, if it was.
     pub finding: Option<Finding>,
-    /// The visit that is agreed.
+    /// The visit that is agreed and not over.
     pub visit: Option<Slot>,
     /// Who rings, as the owner knows them.
     pub brand: Localised,
     /// What a visit costs.
     pub visit_price: Price,
+}
+
+/// Who rings the main number.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RangIn {
+    /// A known owner: the attempt of their call is committed.
+    Order(Box<DialOrder>),
+    /// A known owner who is in a call, or about whose ticket something is decided at this moment: nothing is begun.
+    InCall,
+    /// Nobody has the number, or a household without an appliance.
+    Unknown,
+}
+
+impl RangIn {
+    /// What the call needs, if one is begun.
+    pub fn order(self) -> Option<DialOrder> {
+        match self {
+            Self::Order(order) => Some(*order),
+            Self::InCall | Self::Unknown => None,
+        }
+    }
 }
 
 /// What a caller is told whom nobody knows.
@@ -107,19 +128,19 @@ pub trait ContactStore: Send + Sync {
 
     /// Somebody rings the main number of `tenant` from any number of a person: the ticket of one of their household's appliances
     /// that [`hub_core::situation::for_caller`] names, or one that is opened for the call, with an inbound attempt committed for
-    /// it. None for a number that nobody has, a household without an appliance, or while they are in a call.
+    /// it. With any other answer nothing is changed.
     async fn begin_inbound(
         &self,
         tenant: &TenantId,
         caller: &PhoneNumber,
         now: Timestamp,
         random: [u8; 20],
-    ) -> Result<Option<DialOrder>>;
+    ) -> Result<RangIn>;
 
     /// What a caller is told whom nobody knows; none of an unknown tenant.
     async fn greeting(&self, tenant: &TenantId, now: Timestamp) -> Result<Option<Greeting>>;
 
-    /// A caller whom nobody knows has keyed in what may name a ticket or an appliance of `tenant`
+    /// A caller whom nobody knows has keyed in what may name an open ticket or an appliance of `tenant`
     /// ([`hub_core::situation::Keyed`]), and is told that a person rings its household by then. False, with nothing changed, if it
     /// names none, or none whose household can be rung; nothing else is said of it. What is noted decides
     /// [`hub_core::situation::Situation::named`].

@@ -1,4 +1,4 @@
-//! Calls that we place and that nobody has answered yet: an owner who rings back meanwhile is connected in the same attempt.
+//! Calls that we place or are about to, and that nobody has answered yet: an owner who rings meanwhile is connected in the same attempt.
 
 use crate::order::CallOrder;
 use crate::signaling::InboundLeg;

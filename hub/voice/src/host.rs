@@ -61,6 +61,8 @@ pub enum InboundDecision {
     Flow(Box<CallOrder>),
     /// Take it though there is no attempt for it: nobody knows the caller. Its record is not handed on.
     Stranger(Box<Stranger>),
+    /// Refuse it for now (486): the caller is known, and in a call with us.
+    Busy,
     /// Refuse it (603).
     Decline,
 }

@@ -88,6 +88,7 @@ pub(crate) async fn take(line: &Line, call: InboundLeg, host: Arc<dyn InboundHos
             let Stranger { order, host } = *stranger;
             answer(line, call, &order, host).await;
         }
+        Ok(Ok(InboundDecision::Busy)) => call.leg.control.reject(BUSY),
         Ok(_) => {
             if line.tells("declined") {
                 tracing::info!(trunk = name, ?caller, "an incoming call was declined");
@@ -168,6 +169,15 @@ async fn answer(line: &Line, call: InboundLeg, order: &CallOrder, host: Arc<dyn 
         reason = detail.reason, digits = detail.digits, events_unbelieved = detail.audio.events_unbelieved,
         "incoming call ended");
     detail
+}
+
+/// Whether a call offers audio that we have, or leaves the offer to us; if not, it is refused. For who has another call to lose.
+pub(crate) fn can_be_taken(call: &InboundLeg) -> bool {
+    let is_understood = call.offer.is_empty() || sdp::understand(&call.offer).is_ok();
+    if !is_understood {
+        call.leg.control.reject(NOT_ACCEPTABLE);
+    }
+    is_understood
 }
 
 /// Answers and talks. The error is our refusal and why.

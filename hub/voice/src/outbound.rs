@@ -49,6 +49,8 @@ async fn attempt(
     record: &mut Record,
 ) -> Result<(), NotRung> {
     let trunk = line.trunk(&order.trunk)?;
+    // At once: the attempt is stored, and who looks its owner up finds them in a call.
+    let mut awaited = line.ringing.add(order);
     let prompts = prepare(line, order).await?;
     let _channel = match channel {
         Some(channel) => channel,
@@ -78,7 +80,6 @@ async fn attempt(
     let placed = line.stack.place(place).await;
     let mut leg = placed.map_err(|error| NotRung::trunk(error.to_string()))?;
     let patience = Patience::of(&trunk, line.limits);
-    let mut awaited = line.ringing.add(order);
     let answer = await_answer(line, (&mut leg, &mut awaited), &**host, record, patience).await;
     drop(awaited);
     match answer {
@@ -222,8 +223,14 @@ async fn await_answer(
                 deadline = Instant::now() + line.limits.cancel.min(STOP_MAX);
                 continue;
             }
+            // Before what becomes of our call: where both lines ring each other, each is told that the other is busy.
+            back = awaited.rings_back(), if !stopping => {
+                if inbound::can_be_taken(&back.call) {
+                    return Answer::RangBack(back);
+                }
+                continue;
+            }
             event = timeout_at(deadline, leg.events.recv()) => event,
-            back = awaited.rings_back(), if !stopping => return Answer::RangBack(back),
         };
         match event {
             Ok(Some(LegEvent::Trying)) => {

@@ -43,18 +43,20 @@ impl Trunk {
         }
     }
 
-    /// The same as it is declared now. Channels that calls have are still taken.
+    /// The same as it is declared now. Channels that calls have are still taken; how many there are changes when it is used.
     fn follow(&self, config: TrunkConfig) -> Self {
         let mut next = Self::new(config);
         next.unknown = Arc::clone(&self.unknown);
-        let sizes = |config: &TrunkConfig| (config.channels, config.outbound_channels());
-        if sizes(&next.config) == sizes(&self.config) {
-            (next.channels, next.outbound) = (Arc::clone(&self.channels), Arc::clone(&self.outbound));
-        }
+        (next.channels, next.outbound) = (Arc::clone(&self.channels), Arc::clone(&self.outbound));
         if (&next.config.proxy, &next.config.addresses) == (&self.config.proxy, &self.config.addresses) {
             next.peer = self.peer.clone();
         }
         next
+    }
+
+    /// Whether it has no channel now for a call that we place.
+    pub fn is_full(&self) -> bool {
+        self.outbound.available_permits() == 0 || self.channels.available_permits() == 0
     }
 
     /// A channel for a call that we place, if there is one.
@@ -75,6 +77,17 @@ impl Trunk {
             _of_all: of_all,
             _outbound: outbound,
         })
+    }
+}
+
+/// From `before` channels to `now`. Those that are to go and that calls have go as they come back.
+fn resize(channels: &Arc<Semaphore>, before: usize, now: usize) {
+    channels.add_permits(now.saturating_sub(before));
+    let fewer = before.saturating_sub(now);
+    let still_taken = fewer - channels.forget_permits(fewer);
+    if let Ok(still_taken @ 1..) = u32::try_from(still_taken) {
+        let coming_back = Arc::clone(channels).acquire_many_owned(still_taken);
+        tokio::spawn(async move { coming_back.await.map(OwnedSemaphorePermit::forget) });
     }
 }
 
@@ -108,7 +121,16 @@ impl Trunks {
 
     /// Uses these from now on.
     pub fn replace(&self, trunks: Vec<Arc<Trunk>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = trunks;
+        let mut used = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for trunk in &trunks {
+            let same = |before: &&Arc<Trunk>| Arc::ptr_eq(&before.channels, &trunk.channels);
+            if let Some(before) = used.iter().find(same) {
+                let (old, new) = (&before.config, &trunk.config);
+                resize(&trunk.channels, old.channels, new.channels);
+                resize(&trunk.outbound, old.outbound_channels(), new.outbound_channels());
+            }
+        }
+        *used = trunks;
     }
 
     /// All that are used now.
@@ -180,11 +202,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_trunk_that_changes_keeps_the_channels_that_calls_have() {
+    #[tokio::test]
+    async fn a_trunk_that_changes_keeps_the_channels_that_calls_have() {
         let trunks = Trunks::new(vec![config("acme", 8, None), config("beta", 8, None)]);
         let [acme, beta] = ["acme", "beta"].map(|name| trunks.named(name).unwrap());
-        let _up = acme.try_channel().unwrap();
+        let up = acme.try_channel().unwrap();
         let mut moved = config("acme", 8, None);
         moved.proxy = "192.0.2.9:5060".parse().unwrap();
         let next = trunks.with(vec![moved, config("beta", 8, None), config("gamma", 1, None)]);
@@ -196,6 +218,21 @@ mod tests {
         assert!(trunks.named("gamma").is_some() && trunks.all().len() == 3);
         trunks.replace(trunks.with(vec![config("acme", 4, None)]));
         assert!(trunks.named("beta").is_none(), "it is not declared any more");
-        assert_eq!(trunks.named("acme").unwrap().channels.available_permits(), 4);
+        let acme = trunks.named("acme").unwrap();
+        assert_eq!(acme.channels.available_permits(), 3, "one call of before is up");
+        // Fewer than calls have: they go as they come back.
+        let more: Vec<Channel> = std::iter::from_fn(|| acme.try_channel()).collect();
+        assert_eq!((more.len(), acme.is_full()), (2, true));
+        trunks.replace(trunks.with(vec![config("acme", 1, None)]));
+        tokio::task::yield_now().await;
+        drop(more);
+        tokio::task::yield_now().await;
+        let acme = trunks.named("acme").unwrap();
+        assert!(acme.is_full() && acme.channels.available_permits() == 0);
+        drop(up);
+        assert_eq!(acme.channels.available_permits(), 1);
+        assert!(!acme.is_full());
+        trunks.replace(trunks.with(vec![config("acme", 8, None)]));
+        assert_eq!(acme.channels.available_permits(), 8);
     }
 }

@@ -180,6 +180,12 @@ impl Voice {
         self.line.trunks.named(trunk)?.try_channel()
     }
 
+    /// Names of the trunks that have no such channel now.
+    pub fn full_trunks(&self) -> Vec<String> {
+        let full = self.line.trunks.all().into_iter().filter(|trunk| trunk.is_full());
+        full.map(|trunk| trunk.config.name.clone()).collect()
+    }
+
     /// Where SIP is received.
     pub fn local(&self) -> SocketAddr {
         self.line.stack.local()

@@ -77,6 +77,37 @@ async fn an_owner_who_rings_back_while_we_ring_is_connected_in_the_same_attempt(
 }
 
 #[tokio::test]
+async fn an_owner_who_rings_before_we_ring_them_is_connected_in_the_same_attempt() {
+    let busy = FakePhone::Unreached {
+        status: 486,
+        retry_after_s: None,
+    };
+    let voice = TestVoice::fake([busy], limits());
+    let host = Arc::new(TestHost::default());
+    voice.serve(host.clone());
+    let one_each_way = TrunkConfig {
+        inbound_channels: Some(1),
+        ..trunk(voice.stack.local())
+    };
+    voice.voice.set_trunks(vec![one_each_way]).await.unwrap();
+    let held = voice.voice.channel("test").unwrap();
+    assert_eq!(voice.voice.full_trunks(), ["test"]);
+    let back = async {
+        let caller = Some(number(OWNER));
+        voice.stack.call_in(caller, main_number(), keys("2")).await.unwrap();
+        eventually("the call that comes in", || {
+            (voice.voice.free_channels() == 0).then_some(())
+        })
+        .await;
+        drop(held);
+    };
+    let (detail, ()) = tokio::join!(voice.ring(order(Language::En), host.clone()), back);
+    assert!(detail.rang_back && detail.digits == "2", "{detail:?}");
+    assert!(host.callers().is_empty(), "no other attempt is asked for");
+    assert_eq!(voice.voice.free_channels(), 2, "every channel is free again");
+}
+
+#[tokio::test]
 async fn somebody_else_who_rings_meanwhile_takes_nobodys_call() {
     let voice = TestVoice::fake([rings()], limits());
     let host = Arc::new(TestHost::default());

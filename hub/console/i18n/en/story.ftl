@@ -96,6 +96,7 @@ event-status-set = Status: { $label }.
 event-noted = Note: { $text }
 event-promise-kept = The promise was kept.
 event-promise-released = The promise need not be kept: { $reason }
+event-promise-over = The ticket was closed while the promise stood; the promise is over.
 event-promised = A person rings by { $by }, they were told.
 event-rang-in = The owner rang the main number, and nothing else was open.
 event-named-by-caller = Somebody whose number nobody has rang the main number and keyed in this ticket or the appliance. They were told that a person rings the owner by { $by }.

@@ -96,6 +96,7 @@ event-status-set = 状态：{ $label }。
 event-noted = 备注：{ $text }
 event-promise-kept = 承诺已兑现。
 event-promise-released = 承诺不必兑现：{ $reason }
+event-promise-over = 工单关闭时承诺尚未兑现，承诺随之解除。
 event-promised = 已告知用户：工作人员最晚 { $by } 来电。
 event-rang-in = 用户拨打了服务热线，当时没有其他未结工单。
 event-named-by-caller = 有人用未登记的号码拨打服务热线，并按键输入了本工单号或机身序列号。已告知对方：工作人员最晚 { $by } 给用户打电话。

@@ -129,6 +129,11 @@ impl Situation {
                 self.note(id, &TicketEvent::Visit(event.clone()), HUB, now, changes);
                 return Ok(Vec::new());
             }
+            TicketAction::NotePromise => {
+                let reason = String::new();
+                self.note(id, &TicketEvent::PromiseReleased { reason }, HUB, now, changes);
+                return Ok(Vec::new());
+            }
             TicketAction::TakeBack { settlement, at } => {
                 self.take_back(id, *settlement, *at, now, changes)?;
                 return Ok(Vec::new());

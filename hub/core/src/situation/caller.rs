@@ -34,14 +34,16 @@ impl<'a> Keyed<'a> {
     }
 }
 
-/// The ticket that a caller is spoken with about, of those of their appliances: one with a finding, which a call can speak of,
-/// before one without; one without an agreed visit before one with; the newest of them. None that is closed or in a call.
-pub fn for_caller(tickets: &[ServiceTicket]) -> Option<&ServiceTicket> {
+/// The ticket that a caller is spoken with about, of those of their appliances: one with a visit that is not over before one
+/// without; one with a finding, which a call can speak of, before one without; one that the hub is not done with before one that it
+/// is done with; the newest of them. None that is closed or in a call.
+pub fn for_caller(tickets: &[ServiceTicket], now: Timestamp) -> Option<&ServiceTicket> {
     tickets
         .iter()
         .filter(|ticket| !ticket.is_closed() && ticket.contact.phase != ContactPhase::InCall)
         .max_by_key(|ticket| {
             (
+                ticket.visit_ahead(now).is_some(),
                 ticket.fault.is_some(),
                 ticket.contact.phase != ContactPhase::Done,
                 ticket.id,

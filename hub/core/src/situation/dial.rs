@@ -106,7 +106,7 @@ pub struct Placing {
     pub owner: PersonId,
     /// Who rings whom.
     pub direction: Direction,
-    /// The slot that key 1 books.
+    /// The slot that key 1 books; one that is the ticket's own visit is not offered again.
     pub offered: Option<Slot>,
     /// Service point of the appliance, whose slot it is.
     pub service_point: Option<ServicePoint>,
@@ -167,6 +167,8 @@ impl Situation {
         changes: &mut Changes,
     ) -> Result<ContactAttempt, SituationError> {
         let ticket = self.ticket(id)?;
+        let own = ticket.standing_visit().map(|visit| visit.slot);
+        let offered = placing.offered.filter(|slot| own != Some(*slot));
         let is_inbound = placing.direction == Direction::Inbound;
         let hours = WorkingHours {
             point: placing.service_point.as_ref(),
@@ -186,7 +188,7 @@ impl Situation {
             result: None,
             disposition: None,
             requested_by: ticket.contact.requested_by.clone().filter(|_| !is_inbound),
-            offered: placing.offered,
+            offered,
             rings_by: Some(hours.rings_by(now)),
             detail: None,
             trace: ticket.trace,
@@ -196,7 +198,7 @@ impl Situation {
             attempt: attempt.clone(),
             service_point: placing
                 .service_point
-                .filter(|_| placing.offered.is_some())
+                .filter(|_| offered.is_some())
                 .map(|point| point.id),
         };
         self.put_attempt(running, changes);

@@ -117,7 +117,7 @@ pub enum TicketEvent {
     PromiseKept,
     /// The promise need not be kept any more.
     PromiseReleased {
-        /// Reason in the person's words; 1 to 500 characters.
+        /// Reason in the person's words, 1 to 500 characters; empty where the ticket was closed while it stood.
         reason: String,
     },
     /// A person pressed "call now".
@@ -190,6 +190,8 @@ impl TicketEvent {
 pub enum TicketAction {
     /// What became of the visit as the ticket was closed stands in the timeline too.
     NoteVisit(AppointmentEvent),
+    /// That the promise is over with the ticket stands there too.
+    NotePromise,
     /// What becomes of the finding.
     SettleFinding(Settlement),
     /// What a wrong label made of the finding is undone, as far as it can be.

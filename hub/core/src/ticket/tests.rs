@@ -159,7 +159,7 @@ fn events() -> Vec<(&'static str, TicketEvent)> {
 fn settlement(actions: &[TicketAction]) -> Option<Settlement> {
     actions.iter().find_map(|action| match action {
         TicketAction::SettleFinding(settlement) => Some(*settlement),
-        TicketAction::NoteVisit(_) | TicketAction::TakeBack { .. } => None,
+        TicketAction::NoteVisit(_) | TicketAction::NotePromise | TicketAction::TakeBack { .. } => None,
     })
 }
 

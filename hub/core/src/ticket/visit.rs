@@ -12,6 +12,11 @@ impl ServiceTicket {
         self.appointment.as_ref().filter(|visit| visit.state.stands())
     }
 
+    /// The visit that is still to take place, unless its slot is over: then a person says what became of it.
+    pub fn visit_ahead(&self, now: Timestamp) -> Option<&Appointment> {
+        self.standing_visit().filter(|visit| visit.slot.end > now)
+    }
+
     /// The slot that `event` would give this ticket by a person's word, with its service point. Whether there is a place is the
     /// store's to look up.
     pub fn slot_wanted<'a>(&'a self, event: &'a TicketEvent) -> Option<(Slot, &'a str)> {

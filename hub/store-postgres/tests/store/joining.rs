@@ -164,7 +164,7 @@ async fn numbers_that_are_one_are_joined_and_a_refusal_under_either_holds() {
     store.commit_scoring(&alarms, after(3)).await.unwrap();
     let caller = PhoneNumber::new("+44 (0)20 7946 0018").unwrap();
     let order = store.begin_inbound(&tenant("acme"), &caller, after(4), [7; 20]).await;
-    let owner = order.unwrap().unwrap().owner;
+    let owner = order.unwrap().order().unwrap().owner;
     assert_eq!((owner.name_in_tenant.as_str(), owner.phone), ("a", Some(caller)));
     assert!(owner.do_not_call);
 }

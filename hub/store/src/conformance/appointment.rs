@@ -2,12 +2,12 @@
 
 use super::Harness;
 use super::contact::{SCOPED, random, view};
-use super::scene::{PHONES, after, played, tenant, ticket};
+use super::scene::{PHONES, after, ended, played, tenant, ticket};
 use crate::appointment::{AppointmentFilter, AppointmentSummary};
 use crate::{Store, StoreError};
 use hub_core::actor::{Actor, Role};
 use hub_core::appointment::{AppointmentEvent, AppointmentState, CancelledBy, Slot};
-use hub_core::call_result::Disposition;
+use hub_core::call_result::{CallResult, Disposition};
 use hub_core::contact::AttemptEvent;
 use hub_core::contact::ContactPhase;
 use hub_core::id::TicketId;
@@ -199,7 +199,9 @@ pub(super) async fn key_1_in_a_later_call_moves_the_visit(h: &dyn Harness) {
     let visit = tell(store, id, &booked(tuesday), 1).await.appointment.unwrap();
     let caller = PhoneNumber::new(PHONES[0]).unwrap();
     let order = store.begin_inbound(&SCOPED, &caller, after(2), random()).await;
-    let attempt = order.unwrap().unwrap().attempt;
+    let order = order.unwrap().order().unwrap();
+    assert_eq!(order.visit, Some(tuesday));
+    let attempt = order.attempt;
     let thursday = attempt.offered.unwrap();
     assert_ne!(thursday, tuesday);
     let one = AttemptEvent::Chose(Disposition::AppointmentBooked);
@@ -210,4 +212,12 @@ pub(super) async fn key_1_in_a_later_call_moves_the_visit(h: &dyn Harness) {
         (visit.id, AppointmentState::Moved, thursday, "owner_by_phone")
     );
     assert_eq!(view(store, id).await.next_slot, Some(tuesday));
+    // What is over is not told as to come, though nobody has said what became of it.
+    let end = ended(CallResult::Answered);
+    store.apply_attempt(attempt.id, end, after(4)).await.unwrap();
+    let week = store
+        .begin_inbound(&SCOPED, &caller, after(7 * 24 * 60), random())
+        .await;
+    let order = week.unwrap().order().unwrap();
+    assert_eq!((order.attempt.ticket, order.visit), (id, None));
 }

@@ -4,13 +4,14 @@ use super::Harness;
 use super::contact::{SCOPED, due, random, ring, view};
 use super::scene::{PHONES, after, ended, morning, played, site, tenant, ticket};
 use crate::Store;
-use crate::contact::DueContact;
+use crate::contact::{DueContact, RangIn};
 use crate::ticket::TicketFilter;
 use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::contact::AttemptEvent;
 use hub_core::id::{DeviceId, TenantId, TicketId};
+use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{TicketCategory, TicketEvent, TicketKind};
 use jiff::Timestamp;
@@ -98,16 +99,21 @@ pub(super) async fn an_owner_without_a_ticket_gets_one_by_ringing(h: &dyn Harnes
     let store = &*store;
     let wang = phone(PHONES[1]);
     let rings = |minutes| store.begin_inbound(&SCOPED, &wang, after(minutes), random());
-    let order = rings(0).await.unwrap().unwrap();
+    let (one, other) = futures::future::join(rings(0), rings(0)).await;
+    let (begun, busy): (Vec<RangIn>, Vec<RangIn>) = [one.unwrap(), other.unwrap()]
+        .into_iter()
+        .partition(|rang_in| matches!(rang_in, RangIn::Order(_)));
+    assert_eq!(busy, [RangIn::InCall], "of two calls at once, one opens a ticket");
+    let order = begun.into_iter().find_map(RangIn::order).unwrap();
     assert!(order.finding.is_none() && order.visit.is_none());
     assert_eq!(order.appliance.device, device("wm-2"));
-    assert_eq!(rings(1).await.unwrap(), None, "they are in a call");
+    assert_eq!(rings(1).await.unwrap(), RangIn::InCall, "they are in a call");
     let opened = view(store, order.attempt.ticket).await;
     assert_eq!((opened.ticket.kind, opened.ticket.number), (TicketKind::Consult, 1));
     assert_eq!(opened.timeline[0].event, TicketEvent::RangIn);
     let end = ended(CallResult::Answered);
     store.apply_attempt(order.attempt.id, end, after(2)).await.unwrap();
-    let again = rings(3).await.unwrap().unwrap();
+    let again = rings(3).await.unwrap().order().unwrap();
     assert_eq!(again.attempt.ticket, order.attempt.ticket);
     let three = AttemptEvent::Chose(Disposition::PersonWanted);
     store.apply_attempt(again.attempt.id, three, after(4)).await.unwrap();
@@ -167,6 +173,23 @@ pub(super) async fn a_stranger_names_an_appliance_by_keys(h: &dyn Harness) {
         (after_it.status.category, after_it.promise.unwrap().by),
         (TicketCategory::Open, by)
     );
+    // A closed ticket's number is a number as any other.
+    let outcome = Outcome {
+        resolution: Resolution::CustomerDeclined,
+        verdict: Verdict::NotChecked,
+        note: String::new(),
+    };
+    let closed = TicketEvent::Closed { outcome };
+    store
+        .apply_ticket(&Actor::hub("li"), id, &closed, after(2))
+        .await
+        .unwrap();
+    assert!(!names("acme", "2").await);
+    // Nobody keeps a promise of a closed ticket: it is over, and the timeline says so.
+    let reason = String::new();
+    let last = view(store, id).await.timeline.pop().unwrap();
+    assert_eq!(last.event, TicketEvent::PromiseReleased { reason });
+    assert!(promised(store).await.iter().all(|(of, _)| *of != id));
 }
 
 /// A ticket of a tenant without a trunk waits for one, and is looked at as soon as it is there.

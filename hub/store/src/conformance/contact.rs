@@ -3,7 +3,7 @@
 use super::Harness;
 use super::scene::{PHONES, after, appliance, ended, morning, played, seen, site, tenant, ticket};
 use crate::Store;
-use crate::contact::{Begun, DialOrder, DueContact, attempt_id};
+use crate::contact::{Begun, DialOrder, DueContact, RangIn, attempt_id};
 use crate::ticket::TicketView;
 use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
@@ -301,12 +301,12 @@ pub(super) async fn an_owner_who_rings_back_reaches_their_open_ticket(h: &dyn Ha
     let caller = PhoneNumber::new(PHONES[0]).unwrap();
     let order = ring(&*store, id, 0).await;
     let inbound = |minutes| store.begin_inbound(&SCOPED, &caller, after(minutes), random());
-    assert_eq!(inbound(1).await.unwrap(), None, "it is in a call already");
+    assert_eq!(inbound(1).await.unwrap(), RangIn::InCall, "it is in a call already");
     store
         .apply_attempt(order.attempt.id, ended(CallResult::NoAnswer), after(2))
         .await
         .unwrap();
-    let back = inbound(3).await.unwrap().unwrap();
+    let back = inbound(3).await.unwrap().order().unwrap();
     assert_eq!((back.attempt.direction, back.attempt.ticket), (Direction::Inbound, id));
     assert_eq!(back.attempt.requested_by, None);
     assert!(back.attempt.offered.is_some());
@@ -316,14 +316,14 @@ pub(super) async fn an_owner_who_rings_back_reaches_their_open_ticket(h: &dyn Ha
             .begin_inbound(&SCOPED, &stranger, after(3), random())
             .await
             .unwrap(),
-        None
+        RangIn::Unknown
     );
     assert_eq!(
         store
             .begin_inbound(&tenant("beta"), &caller, after(3), random())
             .await
             .unwrap(),
-        None
+        RangIn::Unknown
     );
 }
 

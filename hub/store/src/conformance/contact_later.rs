@@ -62,7 +62,7 @@ pub(super) async fn an_unknown_call_is_remembered_until_the_owner_has_answered_o
     );
     let caller = PhoneNumber::new(PHONES[0]).unwrap();
     let back = store.begin_inbound(&SCOPED, &caller, after(3), random()).await.unwrap();
-    let back = back.unwrap().attempt.id;
+    let back = back.order().unwrap().attempt.id;
     store
         .apply_attempt(back, AttemptEvent::Answered, after(4))
         .await
@@ -153,7 +153,7 @@ pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harn
     assert_eq!(before.contact.reason, Some(HoldReason::BelowGate));
     let caller = PhoneNumber::new(PHONES[0]).unwrap();
     let back = store.begin_inbound(&SCOPED, &caller, after(1), random()).await.unwrap();
-    let back = back.unwrap().attempt.id;
+    let back = back.order().unwrap().attempt.id;
     store
         .apply_attempt(back, ended(CallResult::NetworkFailure), after(2))
         .await
@@ -175,7 +175,7 @@ pub(super) async fn an_inbound_call_that_ends_plans_no_outbound_one(h: &dyn Harn
         .unwrap();
     let caller = PhoneNumber::new(PHONES[1]).unwrap();
     let back = store.begin_inbound(&SCOPED, &caller, after(3), random()).await.unwrap();
-    let back = back.unwrap().attempt.id;
+    let back = back.order().unwrap().attempt.id;
     assert!(due(&*store, after(600)).await.is_empty(), "in a call");
     store
         .apply_attempt(back, ended(CallResult::NoAnswer), after(4))

@@ -5,7 +5,7 @@ use super::Harness;
 use super::contact::{SCOPED, random, ring, view};
 use super::scene::{PHONES, after, appliance, ended, morning, played, site, tenant, ticket};
 use crate::Store;
-use crate::contact::Begun;
+use crate::contact::{Begun, RangIn};
 use crate::site::SiteChange;
 use hub_core::actor::{Actor, Role};
 use hub_core::call_result::{CallResult, Disposition};
@@ -133,7 +133,7 @@ pub(super) async fn a_caller_is_known_by_any_number_of_any_person(h: &dyn Harnes
         let begun = store
             .begin_inbound(&SCOPED, &number(caller), after(minutes), random())
             .await;
-        let order = begun.unwrap().unwrap();
+        let order = begun.unwrap().order().unwrap();
         assert_eq!(
             (order.attempt.ticket, order.attempt.direction),
             (id, Direction::Inbound)
@@ -155,7 +155,7 @@ pub(super) async fn a_caller_is_known_by_any_number_of_any_person(h: &dyn Harnes
     let begun = store
         .begin_inbound(&SCOPED, &number(MEI_AT_WORK), after(8), random())
         .await;
-    assert_eq!(begun.unwrap(), None);
+    assert_eq!(begun.unwrap(), RangIn::Unknown);
 }
 
 /// Key 9 is of a person and of the numbers that are theirs; somebody else is rung where no number of theirs is on the list.
@@ -215,7 +215,7 @@ pub(super) async fn a_number_is_one_however_it_is_written(h: &dyn Harness) {
     let id = ticket(&*store, "wm-1", 0.95).await;
     let caller = number("+86 (021) 7777-0000");
     let begun = store.begin_inbound(&SCOPED, &caller, after(2), random()).await;
-    let order = begun.unwrap().unwrap();
+    let order = begun.unwrap().order().unwrap();
     assert_eq!(order.owner.name, "Lin");
     // Never again, pressed under one spelling, holds for all.
     for event in [
@@ -391,5 +391,5 @@ pub(super) async fn an_owner_is_a_household_of_one(h: &dyn Harness) {
     let stranger = store
         .begin_inbound(&tenant("beta"), &number(MEI), after(3), random())
         .await;
-    assert_eq!(stranger.unwrap(), None);
+    assert_eq!(stranger.unwrap(), RangIn::Unknown);
 }

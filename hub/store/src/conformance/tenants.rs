@@ -8,7 +8,7 @@ use crate::account::Account;
 use crate::appointment::AppointmentFilter;
 use crate::birth::StateContent;
 use crate::claim::{Opener, OwnerContact};
-use crate::contact::Begun;
+use crate::contact::{Begun, RangIn};
 use crate::credential::ClaimGrant;
 use crate::error::Result;
 use crate::event::EventCursor;
@@ -365,7 +365,7 @@ pub(super) async fn names_of_one_tenant_lead_to_nothing_of_another(h: &dyn Harne
     let caller = PhoneNumber::new(PHONES[0]).unwrap();
     assert_eq!(
         store.begin_inbound(&beta, &caller, morning(), [1; 20]).await.unwrap(),
-        None
+        RangIn::Unknown
     );
     let told = [
         one(store.set_consent(&beta, "lin", false, "console", morning()).await),

@@ -65,7 +65,7 @@ pub(super) async fn a_person_opens_a_ticket_that_no_finding_speaks_of(h: &dyn Ha
         .begin_inbound(&tenant("acme"), &caller, after(3), [7; 20])
         .await
         .unwrap();
-    assert_eq!(call.unwrap().attempt.ticket, predicted);
+    assert_eq!(call.order().unwrap().attempt.ticket, predicted);
     // A predicted fault is the hub's, and a word is wanted.
     assert!(open(TicketKind::PredictedFault, "I know it.", 4).await.is_err());
     assert!(open(TicketKind::Consult, " ", 4).await.is_err());

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
-use crate::contact::{Begun, ContactStore, DialOrder, DueContact, Greeting, attempt_id};
+use crate::contact::{Begun, ContactStore, DialOrder, DueContact, Greeting, RangIn, attempt_id};
 use crate::error::Result;
 use crate::page::Page;
 use crate::site::OwnerView;
@@ -63,13 +63,13 @@ impl ContactStore for MemoryStore {
         caller: &PhoneNumber,
         now: Timestamp,
         random: [u8; 20],
-    ) -> Result<Option<DialOrder>> {
+    ) -> Result<RangIn> {
         self.check_lease()?;
-        let order = self.state().begin_inbound(tenant, caller, now, random)?;
-        if order.is_some() {
+        let rang_in = self.state().begin_inbound(tenant, caller, now, random)?;
+        if let RangIn::Order(_) = rang_in {
             self.changed();
         }
-        Ok(order)
+        Ok(rang_in)
     }
 
     async fn greeting(&self, tenant: &TenantId, now: Timestamp) -> Result<Option<Greeting>> {
@@ -166,7 +166,7 @@ impl State {
         caller: &PhoneNumber,
         now: Timestamp,
         random: [u8; 20],
-    ) -> Result<Option<DialOrder>> {
+    ) -> Result<RangIn> {
         let rings = |household: HouseholdId| {
             let known = self.households.get(&household);
             known.filter(|known| known.tenant == *tenant).is_some_and(|known| {
@@ -180,13 +180,13 @@ impl State {
         };
         let theirs: Vec<ServiceTicket> = self.tickets.values().filter(is_theirs).cloned().collect();
         let mut changes = Changes::default();
-        let (situation, ticket) = match for_caller(&theirs).map(|ticket| ticket.id) {
+        let (situation, ticket) = match for_caller(&theirs, now).map(|ticket| ticket.id) {
             Some(ticket) => (self.situation_of(ticket, now)?, ticket),
-            None if is_in_call(&theirs) => return Ok(None),
+            None if is_in_call(&theirs) => return Ok(RangIn::InCall),
             None => {
                 let mut appliances = self.appliances.values();
                 let Some(own) = appliances.find(|appliance| appliance.household.is_some_and(rings)) else {
-                    return Ok(None);
+                    return Ok(RangIn::Unknown);
                 };
                 let mut situation = self.situation(own.id, now)?;
                 let ticket = self.with_ids(|ids| situation.open_for_caller(ids, now, &mut changes))?;
@@ -195,7 +195,7 @@ impl State {
         };
         let household = self.household_of(self.appliance(situation.appliance)?)?;
         let Some(owner) = household.and_then(|household| OwnerView::who_calls(household, caller)) else {
-            return Ok(None);
+            return Ok(RangIn::Unknown);
         };
         let call = Call {
             ticket,
@@ -205,7 +205,7 @@ impl State {
         };
         let order = self.place(situation, call, now, &mut changes)?;
         self.save(changes)?;
-        Ok(Some(order))
+        Ok(RangIn::Order(Box::new(order)))
     }
 
     fn name_by_keys(&mut self, tenant: &TenantId, figures: &str, rings_by: Timestamp, now: Timestamp) -> Result<bool> {
@@ -213,8 +213,8 @@ impl State {
         let (appliance, ticket) = match (self.by_serial(tenant, keyed.serial), keyed.ticket) {
             (Some(appliance), _) => (appliance, None),
             (None, Some(number)) => {
-                let mut tickets = self.tickets.values();
-                let Some(ticket) = tickets.find(|ticket| ticket.tenant == *tenant && ticket.number == number) else {
+                let mut open = self.tickets.values().filter(|ticket| !ticket.is_closed());
+                let Some(ticket) = open.find(|ticket| ticket.tenant == *tenant && ticket.number == number) else {
                     return Ok(false);
                 };
                 (ticket.appliance, Some(ticket.id))
@@ -262,7 +262,7 @@ impl State {
             attempt,
             owner: call.owner,
             finding: about.map(|finding| situation.finding(finding).cloned()).transpose()?,
-            visit: ticket.standing_visit().map(|visit| visit.slot),
+            visit: ticket.visit_ahead(now).map(|visit| visit.slot),
             appliance,
             brand: tenant.brand.clone(),
             visit_price: tenant.visit_price.clone(),

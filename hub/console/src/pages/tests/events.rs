@@ -57,6 +57,7 @@ fn every_event_is_told_in_both_languages() {
         },
         E::PromiseKept,
         E::PromiseReleased { reason: "r".into() },
+        E::PromiseReleased { reason: String::new() },
         E::Corrected {
             outcome: samples()[3].ticket.outcome.clone().unwrap(),
             reason: "r".into(),

@@ -7,7 +7,7 @@ use hub_store::ticket::TicketSummary;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-/// Most promises that are shown; the list of tickets has them all.
+/// Most promises that are shown, the first due first; `promised=true` of the API's list of tickets has them all.
 pub(super) const PROMISES_MAX: usize = 20;
 
 /// The promises of these tickets, in their order.

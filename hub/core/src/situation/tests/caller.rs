@@ -1,4 +1,5 @@
 use super::*;
+use crate::appointment::Slot;
 use crate::call_result::Disposition;
 use crate::contact::{AttemptEvent, Direction};
 use crate::id::{AttemptId, PersonId};
@@ -61,15 +62,60 @@ fn an_owner_who_rings_while_nothing_is_open_gets_a_ticket() {
     );
     let ticket = &unit.situation.tickets[0];
     assert_eq!((ticket.kind, ticket.promise.is_none()), (TicketKind::Consult, true));
-    assert_eq!(for_caller(&unit.situation.tickets).map(|ticket| ticket.id), Some(id));
+    assert_eq!(
+        for_caller(&unit.situation.tickets, morning()).map(|ticket| ticket.id),
+        Some(id)
+    );
     let attempt = rings_in(&mut unit, id);
-    assert_eq!(for_caller(&unit.situation.tickets), None, "it is in a call");
+    assert_eq!(for_caller(&unit.situation.tickets, morning()), None, "it is in a call");
     let mut changes = Changes::default();
     let wants = AttemptEvent::Chose(Disposition::PersonWanted);
     unit.situation
         .call_event(attempt, wants, morning(), &mut changes)
         .unwrap();
     assert_eq!(unit.situation.tickets[0].promise.as_ref().unwrap().by, hours(2));
+}
+
+#[test]
+fn a_visit_that_is_not_over_is_heard_first_and_its_slot_is_not_offered_again() {
+    let mut unit = Unit::new();
+    for class in ["pump", "bearing"] {
+        unit.sees(alarm(class, 0.95, Severity::Major));
+        unit.now += SignedDuration::from_mins(1);
+    }
+    let [own, other] = [24, 48].map(|start| Slot {
+        start: hours(start),
+        end: hours(start + 3),
+    });
+    let service_point = "shanghai".to_owned();
+    unit.act(
+        0,
+        &TicketEvent::Booked {
+            slot: own,
+            service_point,
+        },
+    );
+    let tickets = &unit.situation.tickets;
+    let about = |now| for_caller(tickets, now).map(|ticket| ticket.id);
+    assert_eq!(about(hours(26)), Some(tickets[0].id));
+    assert_eq!(
+        about(hours(27)),
+        Some(tickets[1].id),
+        "it is over, and the hub has said all"
+    );
+    for (offered, expected) in [(own, None), (other, Some(other))] {
+        let placing = Placing {
+            id: AttemptId(Uuid::from_u128(9)),
+            owner: PersonId(Uuid::from_u128(3)),
+            direction: Direction::Inbound,
+            offered: Some(offered),
+            service_point: None,
+            zone: None,
+        };
+        let (mut situation, mut changes) = (unit.situation.clone(), Changes::default());
+        let placed = situation.place(tickets[0].id, placing, morning(), &mut changes);
+        assert_eq!(placed.unwrap().offered, expected);
+    }
 }
 
 #[test]

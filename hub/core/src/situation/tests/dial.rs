@@ -180,7 +180,7 @@ fn a_caller_is_spoken_with_about_what_is_open() {
     }
     let mut tickets = unit.situation.tickets.clone();
     let about = |tickets: &[ServiceTicket]| {
-        let fault = for_caller(tickets)?.fault.as_ref()?;
+        let fault = for_caller(tickets, morning())?.fault.as_ref()?;
         Some(fault.fault_class.clone())
     };
     assert_eq!(about(&tickets).as_deref(), Some("valve"));
@@ -193,12 +193,12 @@ fn a_caller_is_spoken_with_about_what_is_open() {
     assert_eq!(about(&tickets).as_deref(), Some("valve"));
     tickets[3].status.category = TicketCategory::Resolved;
     assert_eq!(
-        for_caller(&tickets).map(|ticket| ticket.id),
+        for_caller(&tickets, morning()).map(|ticket| ticket.id),
         Some(tickets[1].id),
         "one without a fault is the last"
     );
     tickets[1].contact.phase = ContactPhase::InCall;
-    assert_eq!(for_caller(&tickets), None);
+    assert_eq!(for_caller(&tickets, morning()), None);
 }
 
 /// What a person opens stands beside what the hub found, is told, and is never rung about.

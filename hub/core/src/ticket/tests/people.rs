@@ -88,7 +88,26 @@ fn what_a_call_promises_stands_on_the_ticket() {
     let sooner = after(later, &earlier, HUB).unwrap();
     assert_eq!(sooner.promise.as_ref().unwrap().by, due() - hour);
     assert_eq!(stands(&sooner), before, "a stranger changes nothing else");
-    assert!(after(sooner, &TicketEvent::RangIn, HUB).is_err(), "opened before");
+    assert!(
+        after(sooner.clone(), &TicketEvent::RangIn, HUB).is_err(),
+        "opened before"
+    );
+    // No promise outlives its ticket, and the timeline says so.
+    let outcome = Outcome {
+        resolution: Resolution::Unreachable,
+        verdict: Verdict::NotChecked,
+        note: String::new(),
+    };
+    let hung_up = ServiceTicket {
+        contact: ticket(Stands::Held).contact,
+        ..sooner
+    };
+    let closed = hung_up.apply(&TicketEvent::Closed { outcome }, "li", &declared(), now());
+    let (closed, actions) = closed.unwrap();
+    assert!(
+        closed.promise.is_none() && actions.contains(&TicketAction::NotePromise),
+        "{actions:?}"
+    );
 }
 
 /// A ticket that a person opened: nobody is rung by the hub, nothing is said of a prediction, and only a repair starts the baseline

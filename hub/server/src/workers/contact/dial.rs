@@ -95,10 +95,12 @@ impl Dialler {
     pub(super) async fn look(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), StoreError> {
         self.calls.end_doubts().await?;
         // A ticket is taken up only where its call can go out: until then it is planned, in its order.
-        let not_of = match self.calls.ways.closed() {
+        let mut not_of = match self.calls.ways.closed() {
             Closed::Everybody => return Ok(()),
             Closed::Only(tenants) => tenants,
         };
+        // Nor is it in the way of other tenants' while all channels are in use.
+        not_of.extend(self.telephone.full());
         let (mut looks, mut looked) = (JoinSet::new(), Ok(()));
         let (contacts, now) = (&self.calls.contacts, self.calls.clock.now());
         'due: for due in in_time(contacts.contacts_due(&not_of, now, DUE_MAX)).await? {

@@ -10,7 +10,7 @@ use hub_core::id::{ApplianceId, AttemptId, PersonId, TenantId, TicketId, TraceId
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{ServiceTicket, TicketEvent, TicketKind};
 use hub_store::StoreError;
-use hub_store::contact::{Begun, ContactStore, DialOrder, DueContact, Greeting, attempt_id};
+use hub_store::contact::{Begun, ContactStore, DueContact, Greeting, RangIn, attempt_id};
 use hub_store::page::Page;
 use hub_store::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView};
 use jiff::Timestamp;
@@ -123,7 +123,7 @@ impl ContactStore for Planned {
         _: &PhoneNumber,
         now: Timestamp,
         random: [u8; 20],
-    ) -> Result<Option<DialOrder>, StoreError> {
+    ) -> Result<RangIn, StoreError> {
         self.committed.lock().unwrap().push(attempt_id(now, &random));
         Err((self.answer)())
     }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use hub_core::id::{AttemptId, TenantId};
 use hub_core::phone_number::PhoneNumber;
 use hub_store::StoreError;
-use hub_store::contact::attempt_id;
+use hub_store::contact::{RangIn, attempt_id};
 use hub_voice::{CallDetail, InboundDecision, InboundHost, Stranger};
 use std::sync::Arc;
 
@@ -25,12 +25,16 @@ impl InboundHost for Calls {
         };
         let (now, random) = (self.clock.now(), random::bytes());
         match in_time(self.contacts.begin_inbound(&tenant, &caller, now, random)).await {
-            Ok(Some(order)) => {
+            Ok(RangIn::Order(order)) => {
                 let call = self.order(&order, now);
                 call.map_or(InboundDecision::Decline, |call| InboundDecision::Flow(Box::new(call)))
             }
-            Ok(None) => {
-                tracing::info!(%caller, %tenant, "nobody knows a caller of the main number, or they are in a call");
+            Ok(RangIn::InCall) => {
+                tracing::info!(%caller, %tenant, "an owner who is in a call rings the main number");
+                InboundDecision::Busy
+            }
+            Ok(RangIn::Unknown) => {
+                tracing::info!(%caller, %tenant, "nobody knows a caller of the main number");
                 self.greet(tenant, called).await
             }
             Err(error) => {

@@ -116,6 +116,7 @@ pub async fn after_the_restart(store: &PostgresStore, cut_off: TicketId) {
         .begin_inbound(&tenant("acme"), &lin, at(22, 60), [60; 20])
         .await
         .unwrap()
+        .order()
         .unwrap();
     let (attempt, chosen) = (order.attempt.id, Some(Disposition::AnotherTime));
     end(store, attempt, chosen, CallResult::Answered, at(22, 61)).await;
