@@ -127,7 +127,7 @@ pub struct Watching {
     pub every_ms: u64,
     /// The longest that the model bears, in ms; 0 where it bears any.
     pub needs_ms: u64,
-    /// Channels that the model reads and that have no value.
+    /// Channels that the model reads and that have no value, or had none lately.
     pub missing: u32,
     /// Channels that the model reads.
     pub channels: u32,

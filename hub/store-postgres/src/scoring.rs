@@ -287,6 +287,12 @@ pub(crate) async fn take_restarted(store: &PostgresStore) -> Result<Vec<Applianc
         .execute(&mut *tx)
         .await
         .map_err(db)?;
+    // What their detectors said is of the baseline before. The scorer tells nothing of it any more: it saves before it asks.
+    sqlx::query("delete from watching where appliance = any($1)")
+        .bind(&ids)
+        .execute(&mut *tx)
+        .await
+        .map_err(db)?;
     sqlx::query(
         "update checkpoint c set restarted = false, ingest_no = k.ingest_no from ( \
            select k.id, s.ingest_no from unnest($1::bigint[]) as k (id) \

@@ -124,8 +124,8 @@ pub trait PredictionStore: Send + Sync {
     async fn commit_scoring(&self, commit: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>>;
 
     /// Appliances whose baseline was restarted (repair, new owner) since they were last asked for; their detectors
-    /// must be dropped, and new ones take only rows that are not scored yet. `Conflict` if it cannot be known whether
-    /// they were told.
+    /// must be dropped, and new ones take only rows that are not scored yet. What was told of whether they are watched is
+    /// gone. `Conflict` if it cannot be known whether they were told.
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>>;
 
     /// Findings, newest first.

@@ -16,6 +16,9 @@ const PASSED_MAX: u32 = 60;
 /// A gap is worth a window of steps without one, so that what stays is above 0 only where no window becomes full. So many gaps
 /// more, and readings come too seldom; half of it less, and they do not.
 const GAPS_MAX: u32 = 8;
+/// Rows, one after the other, that lack no channel, until it is told that none is missing: a channel that comes and goes is
+/// told once.
+const WHOLE_ROWS: u32 = 600;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,10 @@ pub(crate) struct Intake {
     /// Steps that are missing from a full window, over many gaps.
     strain: u32,
     is_strained: bool,
+    /// Rows since one lacked a channel.
+    whole_for: u32,
+    /// Rows since one that nothing could be judged from.
+    clear_for: u32,
     unjudged: UnjudgedCounts,
     standing: Option<Standing>,
 }
@@ -37,7 +44,7 @@ pub struct Standing {
     since: Timestamp,
     /// Tenths of the calibration that are done, while it calibrates.
     tenths: u32,
-    /// Channels without a value, at most since the state began: one that comes and goes is told once.
+    /// Channels without a value, at most since the state began or they were all back for a while.
     missing: usize,
     several_states: bool,
     /// How many readings were left out, to a power of two.
@@ -51,6 +58,8 @@ impl Intake {
             levels: Levels::new(features),
             strain: 0,
             is_strained: false,
+            whole_for: 0,
+            clear_for: 0,
             unjudged: UnjudgedCounts::default(),
             standing: None,
         }
@@ -66,6 +75,15 @@ impl Intake {
             self.is_strained = true;
         } else if self.strain <= most / 2 {
             self.is_strained = false;
+        }
+    }
+
+    /// The state in which nothing can be judged from what comes now, if that is so.
+    fn barred(&self, need: &Need) -> Option<WatchState> {
+        if self.gather.passed() >= PASSED_MAX {
+            Some(WatchState::TimesPassed)
+        } else {
+            self.gather.lacks(need).then_some(WatchState::ChannelsMissing)
         }
     }
 }
@@ -92,7 +110,7 @@ impl Detector {
             calibration: self.calibrate,
             every_ms: u64::try_from(self.intake.gather.every().as_millis()).unwrap_or(0),
             needs_ms: (needs_s * 1_000.0) as u64,
-            missing: number(self.intake.gather.missing()),
+            missing: number(standing.map_or(0, |standing| standing.missing)),
             channels: number(need.count()),
             several_states: self.intake.levels.several(),
             unjudged: self.intake.unjudged.counts().collect(),
@@ -104,17 +122,20 @@ impl Detector {
         if let Some(why) = taken.unjudged {
             self.intake.unjudged.add(why);
         }
-        let window = manifest.autoencoder.window;
-        let is_full = self.window.len() == window * manifest.features.len();
+        let is_full = self.window.len() == manifest.autoencoder.window * manifest.features.len();
+        let window = u32::try_from(manifest.autoencoder.window).unwrap_or(u32::MAX);
         if is_full {
             (self.intake.strain, self.intake.is_strained) = (0, false);
         } else if let (Resampler::Period(_), Some(step)) = (&self.resampler, taken.steps.last()) {
-            self.intake
-                .strain(step.after_gap, u32::try_from(window).unwrap_or(u32::MAX));
+            self.intake.strain(step.after_gap, window);
         }
-        let state = self.state(need, is_full);
-        let before = self.intake.standing.filter(|standing| standing.state == state);
         let missing = self.intake.gather.missing();
+        let is_row = taken.unjudged.is_none();
+        self.intake.whole_for = counted(self.intake.whole_for, missing > 0, is_row);
+        let is_barred = self.intake.barred(need).is_some();
+        self.intake.clear_for = counted(self.intake.clear_for, is_barred, is_row);
+        let state = self.state(need, is_full, window);
+        let before = self.intake.standing.filter(|standing| standing.state == state);
         self.intake.standing = Some(Standing {
             state,
             since: before.map_or(at, |standing| standing.since),
@@ -122,28 +143,41 @@ impl Detector {
                 WatchState::Calibrating => 10 * self.calibrated.min(self.calibrate) / self.calibrate.max(1),
                 _ => 0,
             },
-            missing: before.map_or(missing, |standing| standing.missing.max(missing)),
+            missing: match before {
+                Some(before) if self.intake.whole_for < WHOLE_ROWS => before.missing.max(missing),
+                _ => missing,
+            },
             several_states: self.intake.levels.several(),
             left_out: u32::BITS - self.intake.unjudged.left_out().leading_zeros(),
         });
     }
 
-    fn state(&self, need: &Need, is_full: bool) -> WatchState {
+    fn state(&self, need: &Need, is_full: bool, window: u32) -> WatchState {
         let intake = &self.intake;
-        let was_watched = intake
-            .standing
-            .is_some_and(|standing| standing.state == WatchState::Watched);
+        let before = intake.standing.map(|standing| standing.state);
         let is_calibrating = matches!(self.stage, Stage::Calibrating(_));
-        if intake.gather.passed() >= PASSED_MAX {
-            WatchState::TimesPassed
-        } else if intake.is_strained {
-            WatchState::TooSeldom
-        } else if intake.gather.lacks(need) {
-            WatchState::ChannelsMissing
-        } else if is_full || (was_watched && !is_calibrating) {
-            WatchState::Watched
-        } else {
-            WatchState::Calibrating
+        let barred = intake.barred(need);
+        match (barred, before) {
+            (Some(WatchState::TimesPassed), _) => WatchState::TimesPassed,
+            _ if intake.is_strained => WatchState::TooSeldom,
+            (Some(barred), _) => barred,
+            // Entered at once and left after a window: else channels that come seldom would change it with each of their values.
+            (None, Some(before @ (WatchState::ChannelsMissing | WatchState::TimesPassed)))
+                if intake.clear_for < window =>
+            {
+                before
+            }
+            (None, Some(WatchState::Watched)) if !is_calibrating => WatchState::Watched,
+            _ if is_full => WatchState::Watched,
+            _ => WatchState::Calibrating,
         }
+    }
+}
+
+/// How many rows there were since something was last so.
+fn counted(rows: u32, is_so: bool, is_row: bool) -> u32 {
+    match is_so {
+        true => 0,
+        false => rows.saturating_add(u32::from(is_row)),
     }
 }

@@ -68,7 +68,7 @@ impl Numbers {
         let Some(value) = number(&format!("{whole}.{decimals}")) else {
             return Err(THOUSANDS);
         };
-        if self.delimiter != b';' && may_be_thousands(whole, decimals) {
+        if self.delimiter != b';' && self.mark != Some(',') && may_be_thousands(whole, decimals) {
             return Err(TWO_WAYS);
         }
         self.note(',')?;

@@ -54,7 +54,8 @@ impl Times {
         let month_first = self.place(|_, second| second > 12);
         let is_day_first = match (day_first, month_first) {
             (Some(day), Some(month)) => return Err((day.max(month), DAY_AND_MONTH)),
-            (None, None) => match self.place(|_, _| true) {
+            // Where both are the same number, either order gives the same day.
+            (None, None) => match self.place(|first, second| first != second) {
                 Some(row) => return Err((row, DAY_OR_MONTH)),
                 None => true,
             },

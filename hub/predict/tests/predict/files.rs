@@ -115,17 +115,9 @@ fn delimiters_and_encodings() {
         ("semicolons", with_semicolons.clone().into(), Same),
         ("tabs", plain.replace(',', "\t").into(), Same),
         ("decimal comma", decimal_comma.clone().into(), Same),
-        (
-            "tabs and decimal comma",
-            decimal_comma.replace(';', "\t").into(),
-            Refused("separator of thousands"),
-        ),
+        ("tabs and decimal comma", decimal_comma.replace(';', "\t").into(), Same),
         ("every field in quotes", quoted.clone().into(), Same),
-        (
-            "decimal comma in quotes",
-            comma_in_quotes.into(),
-            Refused("separator of thousands"),
-        ),
+        ("decimal comma in quotes", comma_in_quotes.into(), Same),
         (
             "both marks",
             with_semicolons.replacen(".0", ",0", 1).into(),
@@ -284,6 +276,11 @@ fn ways_to_write_a_time() {
             Refused("line 2, column `datetime`: `05/11/2023 22:13:21` is not a time; it may be day/month or month/day"),
         ),
         (
+            "day and month alike",
+            plain.replace("2023-11-14", "11/11/2023").into(),
+            Same,
+        ),
+        (
             "day and month in turn",
             with(&written(&plain, "%d/%m/%Y %T"), 9, 1, "11/14/2023 22:13:28").into(),
             Refused("line 9, "),
@@ -423,6 +420,11 @@ fn ways_to_write_a_number() {
             Refused("line 5, column `Current`: `2.1 A` is not a number; write the number alone"),
         ),
         ("a word", line_5("broken").into(), Refused("leave the field empty")),
+        (
+            "three digits behind the first comma",
+            with(&plain, 2, 2, "\"2,125\"").into(),
+            Refused("separator of thousands"),
+        ),
         (
             "thousands with commas",
             line_5("\"1,234.5\"").into(),

@@ -195,6 +195,45 @@ fn every_state_is_reached_and_left() {
     assert_eq!(state(&set_back), WatchState::Watched);
 }
 
+/// What is told along these rows, each time that it changes.
+fn tellings(model: &Model, rows: &[Row]) -> Vec<Watching> {
+    let mut detector = Detector::with_calibration(model, CALIBRATE);
+    let (mut before, mut told) = (None, Vec::new());
+    for row in rows {
+        step(&mut detector, model, row).unwrap();
+        if detector.watch_state() != before {
+            before = detector.watch_state();
+            told.push(detector.watching(model));
+        }
+    }
+    told
+}
+
+#[test]
+fn a_channel_that_came_back_is_missing_no_longer() {
+    let model = pump_rig();
+    let mut rows = pump_rows(&model, 900, usize::MAX);
+    rows[200..260].iter_mut().for_each(|row| row.values[3] = None);
+    let mut told = tellings(&model, &rows);
+    told.retain(|told| told.state == WatchState::Watched);
+    let missing: Vec<u32> = told.iter().map(|told| told.missing).collect();
+    assert_eq!(missing, [0, 1, 0]);
+}
+
+#[test]
+fn channels_that_come_seldom_do_not_change_the_state_with_each_of_their_values() {
+    let model = pump_rig();
+    let mut rows = pump_rows(&model, 900, usize::MAX);
+    for (number, row) in rows.iter_mut().enumerate() {
+        if !number.is_multiple_of(30) {
+            row.values[4..].fill(None);
+        }
+    }
+    let mut states: Vec<WatchState> = tellings(&model, &rows).iter().map(|told| told.state).collect();
+    states.dedup();
+    assert_eq!(states, [WatchState::Calibrating, WatchState::ChannelsMissing]);
+}
+
 #[test]
 fn several_states_in_the_calibration_are_told() {
     let model = pump_rig();

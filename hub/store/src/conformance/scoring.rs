@@ -208,4 +208,12 @@ pub(super) async fn what_is_told_of_an_appliance_is_shown_until_something_else_i
     assert_eq!(shown(&*store, ids[2]).await, Some(other));
     let listed = store.appliances(&hub, None, WIDE).await.unwrap().items;
     assert_eq!(listed.iter().filter(|view| view.watching.is_some()).count(), 3);
+
+    // The appliance changes hands: what was told is of the baseline before.
+    let mut site = site();
+    site.tenants[0].devices[0].owner = Some("wang".into());
+    store.apply_site(&site, after(1), false).await.unwrap();
+    assert_eq!(store.baselines_restarted().await.unwrap(), [ids[0]]);
+    assert_eq!(shown(&*store, ids[0]).await, None);
+    assert!(shown(&*store, ids[1]).await.is_some());
 }

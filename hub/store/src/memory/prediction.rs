@@ -181,6 +181,7 @@ impl State {
             taken.push(*id);
         }
         self.checkpoints.retain(|(id, _), _| !taken.contains(id));
+        self.watching.retain(|id, _| !taken.contains(id));
         taken
     }
 }
