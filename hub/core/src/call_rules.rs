@@ -81,6 +81,8 @@ pub struct ContactFacts {
     pub in_call: bool,
     /// A person pressed "call now": the gate, the caps and a crash no longer hold it back; consent and the hour do.
     pub requested_by_person: bool,
+    /// A call has failed since that person asked. The wish waives what was before it, not what came after.
+    pub tried_since_asked: bool,
 }
 
 /// Why nobody is rung, now or by itself. Shown on the ticket in words.
@@ -201,7 +203,7 @@ pub fn never_rung(has_number: bool, do_not_call: bool, consent: Consent) -> Opti
 /// What a person may wave through by asking for the call.
 fn used_up(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
     if facts.requested_by_person {
-        return None;
+        return in_vain(facts).filter(|_| facts.tried_since_asked);
     }
     if !facts.finding_open {
         return Some(HoldReason::FindingCleared);
@@ -268,9 +270,9 @@ fn quiet_until(rules: &CallRules, zone: &TimeZone, now: Timestamp) -> Option<Tim
         .map(|opening| opening.timestamp())
 }
 
-/// The pause after the last attempt, by what the network said. A person who asks for the call need not wait.
+/// The pause after the last attempt, by what the network said. A person who asks for the call need not wait, until it fails.
 fn pause_until(rules: &CallRules, facts: &ContactFacts) -> Option<Timestamp> {
-    if facts.requested_by_person {
+    if facts.requested_by_person && !facts.tried_since_asked {
         return None;
     }
     let short = SignedDuration::from_mins(i64::from(rules.busy_minutes));

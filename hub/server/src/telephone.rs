@@ -126,7 +126,11 @@ impl TrunkWatch {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = stop.cancelled() => break,
             }
+            let before = self.seen.clone();
             self.look_again().await;
+            for tenant in changed(&before, &self.seen) {
+                calls.ways().forget(tenant);
+            }
         }
         while serving.join_next().await.is_some() {}
     }
@@ -147,6 +151,12 @@ impl TrunkWatch {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
+
+/// Tenants whose trunk is another one now, or gone.
+fn changed<'a>(before: &'a [(TenantId, Trunk)], now: &'a [(TenantId, Trunk)]) -> impl Iterator<Item = &'a TenantId> {
+    let gone = before.iter().filter(move |known| !now.contains(known));
+    gone.map(|(tenant, _)| tenant)
 }
 
 fn settings(config: &Config) -> VoiceConfig {
@@ -181,5 +191,28 @@ fn trunk_config(tenant: &TenantId, trunk: Trunk, calls_max: usize) -> TrunkConfi
         post_dial_limit_s: Some(trunk.post_dial_limit_s),
         trying_limit_s: Some(trunk.trying_limit_s),
         number_plan: trunk.number_plan,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_store::conformance::scene::site;
+
+    #[test]
+    fn a_trunk_that_is_declared_anew_is_another_one() {
+        let trunk = site().tenants.into_iter().find_map(|tenant| tenant.trunk).unwrap();
+        let moved = Trunk {
+            domain: "other.example".to_owned(),
+            ..trunk.clone()
+        };
+        let [same, other, gone, new] = ["same", "other", "gone", "new"].map(|name| TenantId::new(name).unwrap());
+        let before = [
+            (same.clone(), trunk.clone()),
+            (other.clone(), trunk.clone()),
+            (gone.clone(), trunk.clone()),
+        ];
+        let now = [(same, trunk.clone()), (other.clone(), moved), (new, trunk)];
+        assert_eq!(changed(&before, &now).collect::<Vec<_>>(), [&other, &gone]);
     }
 }

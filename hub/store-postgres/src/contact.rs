@@ -39,7 +39,7 @@ impl ContactStore for PostgresStore {
                (select * from ticket where contact_phase = '{planned}' and contact_due <= $1 and tenant <> all($3) order by contact_due, id limit $2) \
                union all \
                (select t.* from trunk k join ticket t on t.tenant = k.tenant \
-                where t.contact_phase = '{planned}' and t.contact_reason = 'no_trunk' and t.contact_due > $1 limit $2)) t \
+                where t.contact_phase = '{planned}' and t.contact_reason = 'no_trunk' and t.contact_due > $1 and t.tenant <> all($3) limit $2)) t \
              order by contact_due, id limit $2",
             planned = ContactPhase::Planned.name()
         );

@@ -82,6 +82,9 @@ pub struct CallDetail {
     /// The owner rang us while we rang them: that call was taken in the place of ours.
     #[serde(default)]
     pub rang_back: bool,
+    /// Nobody was rung for a reason that lies in this call alone: what it is to say cannot be said. Other calls may go out.
+    #[serde(default)]
+    pub this_call_only: bool,
     /// From INVITE to the first sign of ringing or the final answer, in milliseconds.
     pub post_dial_ms: u64,
     /// From the first sign of ringing to the answer or the end, in milliseconds.

@@ -23,15 +23,26 @@ pub(crate) struct NotRung {
     pub result: CallResult,
     pub by: EndedBy,
     pub reason: String,
+    /// The reason lies in this call alone.
+    pub this_call_only: bool,
 }
 
 impl NotRung {
+    /// What this call is to say cannot be said.
+    pub fn this_call(reason: String) -> Self {
+        Self {
+            this_call_only: true,
+            ..reason.into()
+        }
+    }
+
     /// The trunk, as it is set up or used, is what is missing.
     pub fn trunk(reason: String) -> Self {
         Self {
             result: CallResult::NetworkFailure,
             by: EndedBy::Trunk,
             reason,
+            this_call_only: false,
         }
     }
 
@@ -51,6 +62,7 @@ impl From<String> for NotRung {
             result: CallResult::NotPlaced,
             by: EndedBy::Hub,
             reason,
+            this_call_only: false,
         }
     }
 }
@@ -121,6 +133,7 @@ impl Line {
             result: CallResult::TrunkRefused,
             by: EndedBy::Hub,
             reason: format!("no trunk is named {name}"),
+            this_call_only: false,
         })
     }
 

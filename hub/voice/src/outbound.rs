@@ -30,6 +30,7 @@ pub(crate) async fn ring(
     let _up = line.figures.begin(Direction::Outbound);
     let mut record = Record::new(order.attempt, Direction::Outbound);
     if let Err(not_rung) = attempt(line, &order, &host, channel, &mut record).await {
+        record.this_call_only = not_rung.this_call_only;
         record.failed(not_rung.result, None, not_rung.by, not_rung.reason);
     }
     tell(&*host, &record, CallProgress::Ended).await;
@@ -124,11 +125,19 @@ pub(crate) async fn prepare(line: &Line, order: &CallOrder) -> Result<Prompts, N
     let CallOrder {
         language, flow, values, ..
     } = order;
-    flow.accepts(values).map_err(|error| error.to_string())?;
+    flow.accepts(values)
+        .map_err(|error| NotRung::this_call(error.to_string()))?;
     let prompts = timeout(line.limits.prepare, line.prompts.prepare(*language, flow, values));
     match line.ending.run_until_cancelled(prompts).await {
         Some(Ok(Ok(prompts))) => Ok(prompts),
-        Some(Ok(Err(error))) => Err(format!("the prompts could not be prepared: {}", in_full(&error)).into()),
+        Some(Ok(Err(error))) => {
+            let reason = format!("the prompts could not be prepared: {}", in_full(&error));
+            Err(if error.is_of_the_text() {
+                NotRung::this_call(reason)
+            } else {
+                reason.into()
+            })
+        }
         Some(Err(_)) => Err("the prompts could not be prepared in time".to_owned().into()),
         None => Err(NotRung::stopping()),
     }

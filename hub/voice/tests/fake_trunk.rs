@@ -195,6 +195,7 @@ async fn a_voice_that_fails_rings_nobody() {
         "{}",
         detail.reason
     );
+    assert!(detail.this_call_only, "another text may be spoken");
     assert_eq!(detail.post_dial_ms, 0);
     assert!(voice.stack.seen().is_empty());
 }

@@ -90,6 +90,7 @@ async fn an_order_that_lacks_a_value_of_its_flow_rings_nobody() {
     let detail = voice.ring(order, Arc::new(TestHost::default())).await;
     assert_eq!(detail.result, CallResult::NotPlaced);
     assert!(detail.reason.contains("no value \"price\""), "{}", detail.reason);
+    assert!(detail.this_call_only);
     assert_eq!(detail.post_dial_ms, 0);
     assert!(voice.stack.seen().is_empty());
 }

@@ -18,6 +18,7 @@ fn facts() -> ContactFacts {
         unknown_elsewhere: false,
         in_call: false,
         requested_by_person: false,
+        tried_since_asked: false,
     }
 }
 
@@ -183,6 +184,34 @@ fn calls_that_rang_nobody_are_fewer_and_fewer_and_use_up_no_place() {
         f.requested_by_person = true;
     });
     assert_eq!(asked, Decision::Ring);
+}
+
+/// A person's wish waives what was before it. What fails after it has its pause and its end as any call has.
+#[test]
+fn a_call_that_a_person_asked_for_is_not_tried_without_end() {
+    let tried = |failed, minutes| {
+        decided(|f| {
+            f.probability = 0.1;
+            f.unrung = vec![
+                (
+                    morning() - SignedDuration::from_mins(minutes),
+                    CallResult::NetworkFailure
+                );
+                failed
+            ];
+            f.requested_by_person = true;
+            f.tried_since_asked = true;
+        })
+    };
+    let wait = |minutes| Decision::Wait {
+        until: morning() + SignedDuration::from_mins(minutes),
+        reason: HoldReason::Gap,
+    };
+    assert_eq!(tried(1, 0), wait(10));
+    assert_eq!(tried(3, 10), wait(30));
+    assert_eq!(tried(3, 40), Decision::Ring, "below the gate, as the person wished");
+    assert_eq!(tried(UNRUNG_MAX - 1, 180), Decision::Ring);
+    assert_eq!(tried(UNRUNG_MAX, 9_999), Decision::Person(HoldReason::NeverRang));
 }
 
 #[test]

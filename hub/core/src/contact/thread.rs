@@ -212,11 +212,14 @@ impl ContactThread {
                 self.plan(due);
                 Turn::GoesOn
             }
-            // Nobody was rung: who asked for the call still waits for it.
+            // Nobody was rung: who asked for the call still waits for it, by the pauses that hold for all.
             CallResult::TrunkRefused
             | CallResult::ExchangeDeclined
             | CallResult::NetworkFailure
             | CallResult::NotPlaced => {
+                if self.requested_by.is_some() {
+                    self.reason = Some(HoldReason::Gap);
+                }
                 self.plan(due);
                 Turn::GoesOn
             }
@@ -237,6 +240,11 @@ impl ContactThread {
                 Turn::GoesOn
             }
         }
+    }
+
+    /// Whether a call has failed since a person asked for one: a wish that is new waits for no gap.
+    pub(crate) fn was_tried_since_asked(&self) -> bool {
+        self.requested_by.is_some() && self.reason == Some(HoldReason::Gap)
     }
 
     pub(crate) fn request_call(&mut self, actor: &str, now: Timestamp) -> Result<(), ThreadRefusal> {

@@ -95,6 +95,11 @@ impl WaysOut {
         }
     }
 
+    /// This tenant's trunk is another one now: what was known of it says nothing any more.
+    pub fn forget(&mut self, tenant: &TenantId) {
+        self.trunks.remove(tenant);
+    }
+
     /// What to tell of ways that do not work, the house first.
     pub fn paused(&self) -> Vec<PausedWay> {
         let house = self.house.pause().map(|pause| PausedWay { trunk_of: None, pause });
@@ -166,6 +171,22 @@ mod tests {
             };
             assert_eq!(told, of_whom, "{result:?}");
         }
+    }
+
+    #[test]
+    fn a_trunk_that_is_replaced_is_not_paused_by_the_one_before() {
+        let mut ways = working();
+        let asked = Failure {
+            retry_after_s: Some(1_800),
+            ..failure()
+        };
+        for name in ["acme", "beta"] {
+            ways.ended_unrung(&tenant(name), CallResult::NetworkFailure, asked.clone(), at(1), 0.0);
+        }
+        ways.forget(&tenant("acme"));
+        assert_eq!(ways.closed(at(2)), Closed::Only(vec![tenant("beta")]));
+        assert!(ways.take(&tenant("acme"), at(2)));
+        assert_eq!(ways.paused().len(), 1);
     }
 
     #[test]

@@ -222,6 +222,10 @@ impl Situation {
         let outbound = || for_ticket.iter().filter(|call| call.direction == Direction::Outbound);
         let when = |call: &PastCall| (call.ended_at.unwrap_or(call.started_at), call.result);
         let unrung = outbound().rev().take_while(|call| !call.counts());
+        let unrung: Vec<_> = unrung.filter_map(|call| Some((when(call).0, call.result?))).collect();
+        let tried_since_asked = ticket.contact.was_tried_since_asked();
+        // One that rang and failed then is what the person asked for.
+        let has_rung_since = tried_since_asked && unrung.is_empty();
         let calls = home.map_or(&[][..], |home| &home.calls);
         let person = home.and_then(|home| home.household.to_ring(Subject::SERVICE_CALLS));
         let number = person.and_then(Person::number);
@@ -237,7 +241,7 @@ impl Situation {
             do_not_call: number.is_some_and(|number| number.do_not_call),
             zone: home.and_then(|home| TimeZone::get(&home.household.zone).ok()),
             attempts: outbound().filter(|call| call.counts()).map(when).collect(),
-            unrung: unrung.filter_map(|call| Some((when(call).0, call.result?))).collect(),
+            unrung,
             to_household: rung
                 .filter(|call| call.ended_at.is_none() || call.started_at > now - CALLS_COUNTED)
                 .map(|call| call.started_at)
@@ -245,7 +249,8 @@ impl Situation {
             declined_elsewhere: said(calls, CallResult::Declined, now).next().is_some(),
             unknown_elsewhere: was_cut_off(calls, now),
             in_call: calls.iter().any(|call| call.ended_at.is_none()),
-            requested_by_person: ticket.contact.requested_by.is_some(),
+            requested_by_person: ticket.contact.requested_by.is_some() && !has_rung_since,
+            tried_since_asked,
         })
     }
 }

@@ -216,5 +216,7 @@ pub(super) async fn a_ticket_waits_for_the_trunk_of_its_tenant(h: &dyn Harness) 
         waited_for_trunk: true,
     };
     assert_eq!(store.contacts_due(&[], after(4), 10).await.unwrap(), [waited]);
+    let closed = [SCOPED.clone()];
+    assert_eq!(store.contacts_due(&closed, after(4), 10).await.unwrap(), []);
     ring(store, id, 5).await;
 }

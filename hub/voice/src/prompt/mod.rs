@@ -49,6 +49,23 @@ pub enum PromptError {
     Voice(#[from] TtsError),
 }
 
+impl PromptError {
+    /// Whether it is what was to be said that failed, so that another call may be spoken; else program or folder are missing.
+    pub(crate) fn is_of_the_text(&self) -> bool {
+        match self {
+            Self::Voice(TtsError::Start(_) | TtsError::Cache { .. }) => false,
+            Self::Text(_)
+            | Self::Voice(
+                TtsError::Slow
+                | TtsError::Failed(_)
+                | TtsError::Audio(_)
+                | TtsError::NotMandarin { .. }
+                | TtsError::TooLong,
+            ) => true,
+        }
+    }
+}
+
 /// A prompt, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Prompt {

@@ -240,10 +240,13 @@ fn a_wish_for_a_call_outlives_one_that_rang_nobody() {
                 .call_event(id, event.clone(), morning(), &mut changes)
                 .unwrap();
         }
-        assert_eq!(
-            unit.situation.tickets[0].contact.requested_by.as_deref(),
-            wish,
-            "{events:?}"
-        );
+        let contact = &unit.situation.tickets[0].contact;
+        assert_eq!(contact.requested_by.as_deref(), wish, "{events:?}");
+        assert_eq!(contact.was_tried_since_asked(), wish.is_some(), "{events:?}");
+        if wish.is_some() {
+            unit.act(0, &TicketEvent::CallRequested);
+            let again = &unit.situation.tickets[0].contact;
+            assert!(!again.was_tried_since_asked(), "who asks again does not wait");
+        }
     }
 }

@@ -268,3 +268,37 @@ fn calls_that_rang_nobody_use_up_no_place() {
     let used_up = [27, 28, 29].map(|hours| ago(hours, R::HungUpEarly, D::Outbound));
     assert_eq!(dial(&used_up), Dial::Held(HoldReason::AttemptsUsedUp));
 }
+
+/// A person's wish waives what was before it. What fails after it has its pause, and a call that rang has used it up.
+#[test]
+fn a_wish_for_a_call_waives_only_what_was_before_it() {
+    use {CallResult as R, Direction as D};
+    let dial = |last: PastCall, reason| {
+        let mut unit = Unit::new();
+        unit.sees(alarm("pump", 0.95, Severity::Major));
+        unit.act(0, &TicketEvent::CallRequested);
+        unit.situation.tickets[0].contact.reason = reason;
+        let (id, household) = (unit.situation.tickets[0].id, household());
+        let home = Home {
+            household: &household,
+            calls: vec![],
+        };
+        let used_up = [27, 28, 29].map(|hours| ago(hours, R::HungUpEarly, D::Outbound));
+        let calls: Vec<_> = used_up.into_iter().chain([last]).collect();
+        let mut changes = Changes::default();
+        unit.situation
+            .dial(id, Some(&home), &calls, morning(), &mut changes)
+            .unwrap()
+    };
+    let failed = ago(0, R::NetworkFailure, D::Outbound);
+    let rang = PastCall { rang: true, ..failed };
+    assert_eq!(dial(failed, None), Dial::Ring(()));
+    assert_eq!(dial(rang, None), Dial::Ring(()));
+    let waits = Dial::Waits {
+        until: morning() + SignedDuration::from_mins(10),
+        reason: HoldReason::Gap,
+    };
+    assert_eq!(dial(failed, Some(HoldReason::Gap)), waits);
+    let used_up = Dial::Held(HoldReason::AttemptsUsedUp);
+    assert_eq!(dial(rang, Some(HoldReason::Gap)), used_up);
+}

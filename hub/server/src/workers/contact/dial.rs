@@ -114,19 +114,22 @@ impl Dialler {
             let Some(Ok(channel)) = stop.run_until_cancelled(self.channels.clone().acquire_owned()).await else {
                 break;
             };
-            while looked.is_ok() && !self.may_go(&due.tenant) {
-                // Who has the place may give it back when it has been decided about.
-                match ended(&mut looks).await {
-                    Some(last) => looked = last,
-                    None => continue 'due,
+            let has_place = loop {
+                if let Some(has_place) = self.may_go(&due.tenant) {
+                    break has_place;
                 }
-            }
-            if looked.is_err() {
-                break;
-            }
+                // Who has the place may give it back when it has been decided about.
+                looked = match ended(&mut looks).await {
+                    Some(last) => last,
+                    None => continue 'due,
+                };
+                if looked.is_err() {
+                    break 'due;
+                }
+            };
             // A task of its own, which ends whatever becomes of the others: one that is given up half-way may have committed an
             // attempt that nobody rings for.
-            looks.spawn(self.clone().take_up(due, channel));
+            looks.spawn(self.clone().take_up(due, channel, has_place));
         }
         while let Some(last) = ended(&mut looks).await {
             looked = looked.and(last);
@@ -134,10 +137,16 @@ impl Dialler {
         looked
     }
 
-    /// Lets the transaction decide, and rings if it says so. An error ends the look.
-    async fn take_up(self: Arc<Self>, due: DueContact, channel: OwnedSemaphorePermit) -> Result<(), StoreError> {
-        let begun = self.begin(&due).await;
-        if !matches!(begun, Ok(Some(_))) {
+    /// Lets the transaction decide, and rings if it says so. An error ends the look. `has_place` is what [`Self::may_go`] said: a
+    /// place on the house that was not taken is another call's.
+    async fn take_up(
+        self: Arc<Self>,
+        due: DueContact,
+        channel: OwnedSemaphorePermit,
+        has_place: bool,
+    ) -> Result<(), StoreError> {
+        let begun = self.begin(&due, has_place).await;
+        if has_place && !matches!(begun, Ok(Some(_))) {
             self.calls.ways.give_back(&due.tenant);
         }
         match begun {
@@ -161,7 +170,7 @@ impl Dialler {
         Ok(())
     }
 
-    async fn begin(&self, due: &DueContact) -> Result<Option<(Line, Box<DialOrder>)>, StoreError> {
+    async fn begin(&self, due: &DueContact, has_place: bool) -> Result<Option<(Line, Box<DialOrder>)>, StoreError> {
         let (now, ticket) = (self.calls.clock.now(), due.ticket);
         let Some(voice) = self.telephone.of_tenant(&due.tenant) else {
             // A trunk that has just been declared is used in a moment.
@@ -170,6 +179,10 @@ impl Dialler {
             }
             return Ok(None);
         };
+        // The trunk has come this moment: the next look takes a place on it.
+        if !has_place {
+            return Ok(None);
+        }
         // All that are not kept for owners who ring are in use: the next look finds out.
         let Some(channel) = voice.channel(due.tenant.as_str()) else {
             return Ok(None);
@@ -199,9 +212,13 @@ impl Dialler {
         Ok(())
     }
 
-    /// Takes a place on the ways by which this tenant's owners are rung. Without a trunk there is nothing to take.
-    fn may_go(&self, tenant: &TenantId) -> bool {
-        self.telephone.of_tenant(tenant).is_none() || self.calls.ways.take(tenant)
+    /// Takes a place on the ways by which this tenant's owners are rung: whether one was taken, since without a trunk there is
+    /// nothing to take. None if no call may go out now.
+    fn may_go(&self, tenant: &TenantId) -> Option<bool> {
+        match self.telephone.of_tenant(tenant) {
+            None => Some(false),
+            Some(_) => self.calls.ways.take(tenant).then_some(true),
+        }
     }
 
     /// The transaction that dials.
@@ -280,5 +297,28 @@ mod tests {
         let asked = store.asked.load(Ordering::SeqCst);
         assert!((1..=AT_ONCE).contains(&asked), "{asked}");
         assert_eq!(store.under_way.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_tenant_without_a_trunk_gives_back_no_place_of_another_one() {
+        let store = Planned::new(1, 1, || StoreError::Conflict("settled".to_owned()));
+        let calls = calls(&store);
+        let dialler = dialler(&store, &calls);
+        let due = calls
+            .contacts
+            .contacts_due(&[], Timestamp::UNIX_EPOCH, 1)
+            .await
+            .unwrap();
+        let due = due.into_iter().next().unwrap();
+        let has_place = dialler.may_go(&due.tenant);
+        assert_eq!(has_place, Some(false));
+        assert!(
+            calls.ways.take(&TenantId::new("beta").unwrap()),
+            "this call tries the house"
+        );
+        let channel = dialler.channels.clone().acquire_owned().await.unwrap();
+        dialler.clone().take_up(due, channel, false).await.unwrap();
+        assert_eq!(store.asked.load(Ordering::SeqCst), 1);
+        assert_eq!(calls.ways.closed(), Closed::Everybody, "until that call has ended");
     }
 }

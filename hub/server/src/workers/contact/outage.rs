@@ -42,6 +42,8 @@ enum Outage {
     Trunk,
     VoiceProgram,
     TemporaryFolder,
+    /// Not one: a text that is too long is the fault of the call that would say it.
+    Text,
 }
 
 /// A voice that works, or does not.
@@ -61,6 +63,7 @@ impl Tts for Flaky {
                 path: "folder".to_owned(),
                 source: io::ErrorKind::StorageFull.into(),
             }),
+            Some(Outage::Text) => Err(TtsError::TooLong),
             Some(Outage::Trunk) | None => Ok((0..800).map(|n| if n % 2 == 0 { 900 } else { -900 }).collect()),
         }
     }
@@ -294,4 +297,19 @@ async fn a_missing_voice_program_costs_nobody_a_call() {
 #[tokio::test]
 async fn a_full_temporary_folder_costs_nobody_a_call() {
     an_outage_costs_nobody_anything(Outage::TemporaryFolder).await;
+}
+
+#[tokio::test]
+async fn a_text_that_cannot_be_spoken_keeps_nobody_else_waiting() {
+    let play = Play::begin().await;
+    play.trunk.plug_in(vec![declines(); OWNERS]);
+    *play.voice.0.lock().unwrap() = Some(Outage::Text);
+    play.go_on(3, async || false).await;
+    let failed = play.attempts(play.tickets[0]).await;
+    let results: Vec<_> = failed.iter().map(|attempt| attempt.result).collect();
+    assert_eq!(results, [Some(CallResult::NotPlaced)]);
+    assert!(play.calls.ways().notices().is_empty());
+    *play.voice.0.lock().unwrap() = None;
+    play.go_on(3, async || false).await;
+    assert!(!play.rung().await.is_empty(), "the next ones are rung at once");
 }

@@ -9,7 +9,7 @@ use hub_core::contact::breaker::Failure;
 use hub_core::contact::ways_out::{Closed, PausedWay, WaysOut};
 use hub_core::id::{AttemptId, TenantId};
 use hub_core::metric::{Metric, MetricKind};
-use hub_voice::{CallDetail, CallHost, CallProgress, CommitRefused};
+use hub_voice::{CallDetail, CallHost, CallProgress, CommitRefused, EndedBy};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -79,6 +79,11 @@ impl Ways {
         self.out().give_back(tenant, self.clock.now());
     }
 
+    /// This tenant's trunk is another one now.
+    pub(crate) fn forget(&self, tenant: &TenantId) {
+        self.change(|out| out.forget(tenant));
+    }
+
     /// What a change does to the pauses is logged.
     fn change(&self, change: impl FnOnce(&mut WaysOut)) {
         let (before, after) = {
@@ -123,6 +128,10 @@ impl Watched {
     pub fn ended(&self, detail: &CallDetail) {
         if self.rang.load(Ordering::Relaxed) {
             return;
+        }
+        // What lies in this call alone, or in a hub that stops, is no fault of house or trunk.
+        if detail.this_call_only || detail.ended_by == Some(EndedBy::Stopping) {
+            return self.calls.ways.give_back(&self.tenant);
         }
         let (ways, spread) = (&self.calls.ways, f64::from(random::bytes::<1>()[0]) / 255.0);
         let failure = Failure {
