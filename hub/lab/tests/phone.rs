@@ -457,7 +457,7 @@ async fn a_handset_declines_hangs_up_and_is_busy() {
         busy
     };
     let (first, talked, busy) = tokio::join!(ring(), handset.take_call(&habits, &mut acts, tells), second);
-    assert_eq!((first.result, busy.result), (CallResult::Answered, CallResult::Busy));
+    assert_eq!((first.result, busy.result), (CallResult::HungUpEarly, CallResult::Busy));
     assert!(talked.unwrap().unwrap().we_ended);
     assert_eq!(first.reason, "the owner hung up");
 }

@@ -84,9 +84,13 @@ pub(crate) async fn past(
         "(select true as is_tickets, id, direction, started_at, rang_at, ended_at, result from attempt where ticket = $1 \
           order by id limit $2) \
          union all \
-         select false, id, direction, started_at, rang_at, ended_at, result from attempt \
-         where owner = any(array(select unnest($3) union select o.person from phone n \
-             join phone o on o.tenant = n.tenant and o.number_index = n.number_index where n.person = any($3))) and (state <> 'ended' or started_at > $4 or ended_at > $5) order by id",
+         (select false, a.* from ( \
+            select person from unnest($3::uuid[]) as k (person) union \
+            select o.person from unnest($3::uuid[]) as k (person) \
+              cross join lateral (select tenant, number_index from phone where person = k.person offset 0) n \
+              cross join lateral (select person from phone where tenant = n.tenant and number_index = n.number_index offset 0) o) p \
+            cross join lateral (select id, direction, started_at, rang_at, ended_at, result from attempt \
+              where owner = p.person and (state <> 'ended' or started_at > $4 or ended_at > $5) offset 0) a) order by id",
     )
     .bind(ticket.0)
     .bind(count(ATTEMPTS_MAX))

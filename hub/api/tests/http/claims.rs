@@ -57,7 +57,8 @@ async fn what_cannot_be_read_is_said_without_the_number() {
     ] {
         let mut body = claim("WM-2207-00417", "c");
         body[member] = value;
-        let refused = problem(send(&hub, &body).await, 400, "bad-request").await;
+        let kind = if member == "phone" { "bad-phone" } else { "bad-request" };
+        let refused = problem(send(&hub, &body).await, 400, kind).await;
         assert!(!refused.to_string().contains("13800005678"), "{refused}");
     }
     let program = hub.program().await;

@@ -136,5 +136,7 @@ async fn forms_work_without_a_script_and_refusals_are_pages() {
     );
     let page = browser.get(&ticket).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("Closed: fault found and repaired; the prediction: right."));
-    assert!(!page.contains("action=\"/tickets/"));
+    let forms: Vec<&str> = page.split("action=\"/tickets/").skip(1).collect();
+    let [form] = forms[..] else { panic!("{page}") };
+    assert!(form.split('"').next().unwrap().ends_with("/correction"), "{form}");
 }

@@ -99,8 +99,9 @@ async fn with_persons(conn: &mut PgConnection, keyring: &Keyring, row: &PgRow, l
 /// Locks the numbers of a household, in one order for all households: the calls to them are looked at next. It is a column of the
 /// question for the persons, and so costs no round trip.
 const LOCK_NUMBERS: &str = ", (select count(pg_advisory_xact_lock(k.key)) from ( \
-       select distinct hashtextextended(o.tenant || encode(o.number_index, 'hex'), 0) as key from phone o \
-       where o.person = any(array(select id from person where household = $1)) order by key) k) as locked";
+       select distinct hashtextextended(o.tenant || encode(o.number_index, 'hex'), 0) as key from person q \
+       cross join lateral (select tenant, number_index from phone where person = q.id offset 0) o \
+       where q.household = $1 order by key) k) as locked";
 
 async fn persons(conn: &mut PgConnection, household: Uuid, opener: &Opener<'_>, lock: Lock) -> Result<Vec<Person>> {
     let lock_numbers = match lock {
