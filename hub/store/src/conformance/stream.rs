@@ -24,7 +24,7 @@ const HOURS: i64 = 120;
 /// Readings of each appliance in an hour.
 const PER_HOUR: u64 = 12;
 /// What becomes of it, on every store. It changes with the rules of findings, tickets and contacts, and with nothing else.
-const OUTCOME: &str = "9a08a35d4096cc63d8ea7e4f4fa82237ad35c46189f0fb9c3091795f9fd19963";
+const OUTCOME: &str = "43b1f2cde17efc2bfed411fb55cd1e9be2713fc1e294b45e181bc1ed838ed30f";
 
 /// A number that looks random and is the same everywhere (SplitMix64, Steele and others 2014).
 fn mix(seed: u64) -> u64 {
