@@ -252,7 +252,7 @@ pub(crate) mod tests {
             result: CallResult::NetworkFailure,
             detail: serde_json::Value::Null,
         };
-        assert_eq!(rang(&[end.clone()]), None);
+        assert_eq!(rang(std::slice::from_ref(&end)), None);
         assert_eq!(rang(&[AttemptEvent::Ringing, end]), Some(at(5)));
         assert_eq!(rang(&[AttemptEvent::Answered, AttemptEvent::Ringing]), Some(at(5)));
         assert_eq!(

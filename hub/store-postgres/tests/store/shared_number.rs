@@ -8,7 +8,7 @@ use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
 use sqlx::Executor;
 
-/// Whoever is first commits late, so that the other one decides meanwhile.
+/// Who is first commits late, so that the other one decides meanwhile.
 const LATE: &str = "
     create function late() returns trigger language plpgsql as $$
         begin

@@ -56,7 +56,10 @@ pub(super) async fn key_1_books_the_slot_that_was_offered(h: &dyn Harness) {
         trace: planned.trace,
         waited_for_trunk: false,
     };
-    assert_eq!(store.contacts_due(&[], morning(), 10).await.unwrap(), [due_now.clone()]);
+    assert_eq!(
+        store.contacts_due(&[], morning(), 10).await.unwrap(),
+        std::slice::from_ref(&due_now)
+    );
     assert_eq!(
         store.contacts_due(&[tenant("beta")], morning(), 10).await.unwrap(),
         [due_now]

@@ -215,7 +215,7 @@ fn messages_that_are_refused() {
             "Current=1.2",
             "not JSON: line 1, column 1, at \"Current=1.2\"",
         ),
-        ("a NUL within", "{\"Current\":\01}", "at \"\\01}\""),
+        ("a NUL within", "{\"Current\":\u{0}1}", "at \"\\01}\""),
         ("single quotes", "{'Current':1.2}", "at \"'Current':1.2}\""),
         ("a comma too many", r#"{"Current":1.2,}"#, "at \"}\""),
         ("Python's None", r#"{"Current":None}"#, "at \"None}\""),

@@ -142,10 +142,13 @@ fn what_is_judged_in_no_row_fails_with_the_reason_and_writes_nothing() {
     }
 }
 
+/// Makes the output another name of the input.
+type Named = fn(&Path, &Path);
+
 #[test]
 fn the_input_is_never_written_over_whatever_it_is_called() {
     let lines = every(1, ROWS);
-    let names: [(&str, fn(&Path, &Path)); 4] = [
+    let names: [(&str, Named); 4] = [
         ("in.csv", |_, _| {}),
         ("soft.csv", |input, output| symlink(input, output).unwrap()),
         ("hard.csv", |input, output| std::fs::hard_link(input, output).unwrap()),

@@ -81,7 +81,7 @@ fn homes() -> Site {
         owner.id = format!("owner-{n}");
         owner.phone = PhoneNumber::new(&format!("+86138000020{n:02}")).ok();
         let mut device = device.clone();
-        device.id = DeviceId::new(&format!("wm-10{n:02}")).unwrap();
+        device.id = DeviceId::new(format!("wm-10{n:02}")).unwrap();
         device.owner = Some(owner.id.clone());
         acme.owners.push(owner);
         acme.devices.push(device);
