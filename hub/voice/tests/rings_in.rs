@@ -253,7 +253,11 @@ async fn changed_and_new_trunks_are_used_by_the_calls_that_follow() {
         }
         assert_eq!(
             results,
-            [CallResult::Answered, CallResult::Answered, CallResult::TrunkRefused]
+            [
+                CallResult::HungUpEarly,
+                CallResult::HungUpEarly,
+                CallResult::TrunkRefused
+            ]
         );
         // Its number rings us too now, and the one of before nobody's.
         let served = Arc::new(TestHost::default());
