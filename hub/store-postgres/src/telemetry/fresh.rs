@@ -21,6 +21,8 @@ const CHECK_VIOLATION: &str = "23514";
 /// A sample that is to be stored.
 struct Fresh<'a> {
     message: &'a TelemetryMessage,
+    /// Place of the message in the batch, and of the sample in the message: the order in which they came.
+    at: usize,
     index: usize,
     sequence: Option<(GuardKey, u64)>,
     home: Home,
@@ -60,13 +62,14 @@ pub(super) async fn take<'a>(
         for index in 0..message.samples.len() {
             let sample = Fresh {
                 message,
+                at: *at,
                 index,
                 sequence: numbers.map(|(key, first)| (key, first.wrapping_add(index as u64))),
                 home: *home,
             };
             match sample.seen(cache, &mut gap) {
                 Seen::Yes => answers[*at].repeated += 1,
-                Seen::TooOld => doubtful.push((*at, sample)),
+                Seen::TooOld => doubtful.push(sample),
                 Seen::No => {
                     answers[*at].stored += 1;
                     fresh.push(sample);
@@ -75,7 +78,7 @@ pub(super) async fn take<'a>(
         }
         gauges.telemetry(message, gap);
     }
-    let (numbered, unnumbered): (Vec<_>, Vec<_>) = doubtful.into_iter().partition(|(_, s)| s.sequence.is_some());
+    let (numbered, unnumbered): (Vec<_>, Vec<_>) = doubtful.into_iter().partition(|s| s.sequence.is_some());
     let aside = look_up(conn, cache, numbered, &mut fresh, answers, gauges).await?;
     look_up_contents(conn, unnumbered, &mut fresh, answers).await?;
     for (at, message, _) in messages {
@@ -88,7 +91,7 @@ pub(super) async fn take<'a>(
 async fn look_up<'a>(
     conn: &mut PgConnection,
     cache: &mut WriterCache,
-    doubtful: Vec<(usize, Fresh<'a>)>,
+    doubtful: Vec<Fresh<'a>>,
     fresh: &mut Vec<Fresh<'a>>,
     answers: &mut [Ingested],
     gauges: &mut Gauges,
@@ -96,7 +99,7 @@ async fn look_up<'a>(
     if doubtful.is_empty() {
         return Ok(Vec::new());
     }
-    let asked: Vec<Doubt> = doubtful.iter().filter_map(|(_, sample)| sample.doubt()).collect();
+    let asked: Vec<Doubt> = doubtful.iter().filter_map(Fresh::doubt).collect();
     let Found {
         stored: mut taken,
         forgotten,
@@ -104,16 +107,16 @@ async fn look_up<'a>(
     let mut aside = Vec::new();
     // Taken from this very batch before the mark moved on.
     taken.extend(fresh.iter().filter_map(|sample| sample.sequence));
-    for (at, sample) in doubtful {
+    for sample in doubtful {
         let Some((key, seq)) = sample.sequence.filter(|number| taken.insert(*number)) else {
-            answers[at].repeated += 1;
+            answers[sample.at].repeated += 1;
             continue;
         };
         if forgotten.contains(&(key, seq)) {
             aside.push(sample.aside(key, seq));
             continue;
         }
-        answers[at].stored += 1;
+        answers[sample.at].stored += 1;
         if let Some(guard) = cache.guard(key) {
             gauges.gap(sample.message.appliance, guard.gap(seq));
         }
@@ -125,21 +128,21 @@ async fn look_up<'a>(
 /// Decides on samples without a number that are not later than all that is known of their appliance.
 async fn look_up_contents<'a>(
     conn: &mut PgConnection,
-    doubtful: Vec<(usize, Fresh<'a>)>,
+    doubtful: Vec<Fresh<'a>>,
     fresh: &mut Vec<Fresh<'a>>,
     answers: &mut [Ingested],
 ) -> Result<()> {
     if doubtful.is_empty() {
         return Ok(());
     }
-    let asked: Vec<Content<'a>> = doubtful.iter().filter_map(|(_, sample)| sample.content()).collect();
+    let asked: Vec<Content<'a>> = doubtful.iter().filter_map(Fresh::content).collect();
     let taken = fresh.iter().filter(|sample| sample.sequence.is_none());
     let repeats = content::repeats(conn, &asked, taken.filter_map(Fresh::content)).await?;
-    for (place, (at, sample)) in doubtful.into_iter().enumerate() {
+    for (place, sample) in doubtful.into_iter().enumerate() {
         if repeats.contains(&place) {
-            answers[at].repeated += 1;
+            answers[sample.at].repeated += 1;
         } else {
-            answers[at].stored += 1;
+            answers[sample.at].stored += 1;
             fresh.push(sample);
         }
     }
@@ -219,9 +222,19 @@ fn sequence(message: &TelemetryMessage) -> Option<(GuardKey, u64)> {
 }
 
 impl<'a> New<'a> {
-    /// By partition and by appliance, which is how the indexes lie.
+    /// By partition and by appliance, which is how the indexes lie; of an appliance in the order in which they came, also those that had
+    /// to be looked up first: who reads in the order of the numbers takes what comes behind a later time for too old.
     fn of(cache: &mut WriterCache, mut fresh: Vec<Fresh<'a>>, aside: Vec<Quarantined>) -> Result<Self> {
-        fresh.sort_by_key(|sample| (sample.home.partition, sample.message.appliance));
+        fresh.sort_unstable_by_key(|sample| {
+            let Fresh {
+                home,
+                message,
+                at,
+                index,
+                ..
+            } = *sample;
+            (home.partition, message.appliance, at, index)
+        });
         let mut rows = Vec::with_capacity(fresh.len());
         let mut late = Late::after(cache.newest());
         for sample in &fresh {

@@ -124,6 +124,30 @@ pub(super) async fn json_in_any_order_is_stored_once(h: &dyn Harness) {
     assert_eq!(store.samples_stored().await.unwrap(), 9);
 }
 
+/// Readings of one time are looked up before they are stored; all the same they come to the scorer in the order in which they were sent.
+pub(super) async fn json_of_a_channel_each_is_read_in_the_order_in_which_it_came(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let id = appliance(&*store, "acme", "wm-1").await;
+    let sent: Vec<(u64, i32)> = (10..14)
+        .flat_map(|second| [(second, 1), (second, 2), (second, 3)])
+        .collect();
+    let json = |&(second, value): &(u64, i32)| {
+        let mut message = message(id, 0, second, 1);
+        message.identity = Identity::Content(vec![true]);
+        message.samples[0].values = vec![Some(value)];
+        Ingest::Telemetry(message)
+    };
+    let batch: Vec<Ingest> = sent.iter().map(json).collect();
+    assert_eq!(store.ingest(&batch).await.unwrap(), vec![stored(1); sent.len()]);
+    let rows = store.unscored(100, None).await.unwrap().rows;
+    let read: Vec<_> = rows.iter().map(|row| (row.at, row.values[0])).collect();
+    let wanted: Vec<_> = sent
+        .iter()
+        .map(|&(second, value)| (message(id, 0, second, 1).samples[0].at, Some(value)))
+        .collect();
+    assert_eq!(read, wanted);
+}
+
 pub(super) async fn one_bad_item_holds_nobody_back(h: &dyn Harness) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;

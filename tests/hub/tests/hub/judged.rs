@@ -113,7 +113,12 @@ async fn a_fault_is_found_in_whole_messages_in_one_for_each_channel_and_behind_a
         assert_eq!(own.len(), 1, "{name}: {findings:?}");
         let opened = tickets.iter().filter(|ticket| ticket["appliance"]["id"] == id);
         assert_eq!(opened.count(), 1, "{name}: {tickets:?}");
-        // With fifty messages under way at once, when the alarm rises differs by some seconds: the gaps say so.
+        let watching = console.get(&format!("/api/v1/appliances/{id}")).await.unwrap()["watching"].clone();
+        assert_eq!(watching["state"], "watched", "{name}: {watching}");
+        let unjudged = watching["unjudged"].as_array().unwrap();
+        let passed = unjudged.iter().any(|one| one["reason"] == "unordered");
+        assert!(!passed, "{name} came in order: {watching}");
+        // The alarm's time is that of the round in which it was seen, and rounds are as messages come.
         told.push(own[0]["fault_class"].clone());
     }
     assert_eq!(told[0], "flow_loss");
