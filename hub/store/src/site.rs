@@ -31,7 +31,7 @@ pub struct ApplianceView {
     pub service_point: Option<String>,
     /// A session is up.
     pub online: bool,
-    /// Why the last session ended, or `connected`.
+    /// Why the last session ended: a code such as `keep_alive`, a colon and a sentence; or `connected`, `stopping`.
     pub presence_reason: String,
     /// When it last connected or left.
     pub presence_at: Option<Timestamp>,

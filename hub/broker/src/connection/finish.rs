@@ -20,7 +20,9 @@ impl Connection {
         let reason = self.closed.take().unwrap_or(CloseReason::Lost);
         self.log(&reason);
         let at = self.shared.clock.now();
-        let newest = self.shared.registry.leave(self.number, &reason.to_string(), at);
+        // The code is what pages have words for.
+        let told = format!("{}: {reason}", reason.label());
+        let newest = self.shared.registry.leave(self.number, &told, at);
         let patience = self.shared.config.store_patience;
         if timeout(patience, self.finish_tasks()).await.is_err() {
             let unsent = self.device().map_or(0, |device| device.unsent());

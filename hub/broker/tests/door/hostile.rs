@@ -113,7 +113,10 @@ async fn the_same_device_takes_over() {
             .cloned()
             .collect::<Vec<_>>()
     });
-    assert_eq!(told, [(ApplianceId(1), false, "disconnected in order".into())]);
+    assert_eq!(
+        told,
+        [(ApplianceId(1), false, "disconnected: disconnected in order".into())]
+    );
 }
 
 #[tokio::test]

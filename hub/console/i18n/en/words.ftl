@@ -81,6 +81,13 @@ presence-keep-alive = it fell silent
 presence-taken-over = a new connection took over
 presence-write-stalled = it did not take answers
 presence-full = the hub was full
+presence-filter = it asked for messages that are not its own
+presence-topic-alias = it used a topic alias that it never told
+presence-subscription-id = it used subscription identifiers
+presence-receive-maximum = it sent more at once than the hub had allowed
+presence-quota = it sent more than its limits allow
+presence-payload = its text was not UTF-8
+presence-revoked = its credential was taken back
 presence-stopping = the hub was stopped
 
 consent-channel-call = call

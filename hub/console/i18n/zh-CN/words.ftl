@@ -81,6 +81,13 @@ presence-keep-alive = 心跳超时
 presence-taken-over = 被新连接取代
 presence-write-stalled = 不接收应答
 presence-full = 系统连接数已满
+presence-filter = 订阅了不属于它的报文
+presence-topic-alias = 使用了从未声明的主题别名
+presence-subscription-id = 使用了订阅标识符
+presence-receive-maximum = 同时发送的报文超过系统允许的数量
+presence-quota = 发送量超过限额
+presence-payload = 文本不是 UTF-8
+presence-revoked = 凭据已被收回
 presence-stopping = 系统停止运行
 
 consent-channel-call = 电话

@@ -30,7 +30,7 @@ pub(crate) struct Appliance {
     service_point: Option<String>,
     /// Whether a session is up.
     online: bool,
-    /// Why the last session ended, or `connected`.
+    /// Why the last session ended: a code such as `keep_alive`, a colon and a sentence; or `connected`, `stopping`.
     presence_reason: String,
     /// When it last connected or left.
     presence_at: Option<Timestamp>,

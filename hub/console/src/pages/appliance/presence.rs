@@ -16,9 +16,14 @@ pub(super) fn presence(reader: &Reader, view: &ApplianceView) -> Markup {
             " " span.muted { (reader.with("presence-since", &[("time", &reader.time(at))])) }
         }
         @if !view.online && !view.presence_reason.is_empty() {
-            " " span.muted { (reader.word("presence", &view.presence_reason)) }
+            " " span.muted { (why(reader, &view.presence_reason)) }
         }
     }
+}
+
+/// Why the last session ended: a code, and a sentence for the maker's log behind it.
+fn why(reader: &Reader, reason: &str) -> String {
+    reader.word("presence", reason.split_once(": ").map_or(reason, |(code, _)| code))
 }
 
 /// When its last sample was taken.

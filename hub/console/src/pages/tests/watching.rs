@@ -92,3 +92,14 @@ fn what_is_wrong_beside_the_state_and_why_readings_were_left_out_is_said() {
         assert!(chinese.contains(words), "{words} is not in\n{chinese}");
     }
 }
+
+#[test]
+fn an_appliance_that_is_away_says_why_in_both_languages() {
+    let mut view = sample::withdrawn().appliance;
+    view.online = false;
+    view.presence_reason = "keep_alive: nothing came within one and a half times the keep-alive".to_owned();
+    for (language, said) in [(Language::En, "it fell silent"), (Language::ZhCn, "心跳超时")] {
+        let page = appliance::page::render(&reader(language), &view, &unplaced(), None, &[], &[], &[]).into_string();
+        assert!(words(&page).contains(said) && !page.contains("keep_alive"), "{page}");
+    }
+}
