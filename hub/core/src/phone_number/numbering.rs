@@ -134,7 +134,7 @@ impl Country {
         };
         let format = self.main.formats().iter().find(is_of);
         // "$NP" stands for the prefix in a format's rule.
-        format.is_some_and(|format| !format.national_prefix().is_some_and(|rule| rule.contains("$NP")))
+        format.is_some_and(|format| format.national_prefix().is_none_or(|rule| !rule.contains("$NP")))
     }
 
     /// The number without a national prefix. None where it has none, or is one of the country's only as it stands.

@@ -31,7 +31,6 @@ impl TryFrom<String> for WrittenNumber {
 }
 
 /// By what a tenant's numbers are read.
-#[derive(Clone)]
 pub struct NumberReader {
     tenant: TenantId,
     plan: Option<NumberPlan>,
