@@ -107,16 +107,22 @@ async fn declared_devices_get_their_secrets_and_are_retired_by_the_file() {
     let whole = format!("{}{TRUNK_AND_OWNER}", site(&["pump-2"]));
     std::fs::write(&file, whole).unwrap();
     let said = apply(&["--prune"]).await.unwrap();
-    assert!(said.contains("add     owner acme/c-1") && said.contains("0 retired"), "{said}");
+    assert!(
+        said.contains("add     owner acme/c-1") && said.contains("0 retired"),
+        "{said}"
+    );
     std::fs::write(&file, site(&["pump-2"])).unwrap();
     for (more, end) in [
         (&["--prune", "--dry-run"][..], "2 would be retired"),
-        (&["--prune"], "2 retired"),
-        (&["--prune"], "0 retired"),
+        (&["--prune"][..], "2 retired"),
+        (&["--prune"][..], "0 retired"),
     ] {
         let said = apply(more).await.unwrap();
         let both = "retire  trunk acme\nretire  owner acme/c-1\n";
-        assert!(said.contains(end) && said.contains(both) == end.starts_with('2'), "{said}");
+        assert!(
+            said.contains(end) && said.contains(both) == end.starts_with('2'),
+            "{said}"
+        );
     }
     let listed = lab.run(&["device", "list", "--tenant", "acme"]).await.unwrap();
     let line = |name: &str| listed.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
