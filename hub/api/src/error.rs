@@ -8,6 +8,7 @@ use hub_core::actor::NotAllowed;
 use hub_core::appointment::AppointmentError;
 use hub_core::error_chain::in_full;
 use hub_core::outcome::OutcomeError;
+use hub_core::phone_number::PhoneNumberError;
 use hub_core::ticket::TicketError;
 use hub_store::StoreError;
 use serde::Serialize;
@@ -79,8 +80,8 @@ pub enum ApiError {
     )]
     ClaimRefused,
     /// A text that is no telephone number. It is in no answer and no log.
-    #[error("phone is a number in international form, such as +8613800138000")]
-    BadPhone,
+    #[error(transparent)]
+    BadPhone(PhoneNumberError),
     /// Metrics are for others.
     #[error(
         "/metrics takes metrics_token of the configuration as bearer token; without one it answers this machine alone"
@@ -203,7 +204,7 @@ impl ApiError {
             ApiError::CrossSite => (S::FORBIDDEN, "cross-site", "Request from another site"),
             ApiError::UnknownHost => (S::MISDIRECTED_REQUEST, "unknown-host", "Host name not known"),
             ApiError::BadRequest(_) => (S::BAD_REQUEST, "bad-request", "Request cannot be read"),
-            ApiError::BadPhone => (S::BAD_REQUEST, "bad-phone", "Telephone number cannot be read"),
+            ApiError::BadPhone(_) => (S::BAD_REQUEST, "bad-phone", "Telephone number cannot be read"),
             ApiError::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many requests under way"),
             ApiError::ControlCharacters => (S::UNPROCESSABLE_ENTITY, "control-characters", "Control characters"),
             ApiError::TooLong => (S::PAYLOAD_TOO_LARGE, "body-too-long", "Body too long"),

@@ -1,5 +1,5 @@
-//! How numbers are written where a trunk is: national numbers, numbers abroad, numbers next door. By it the hub reads who calls, and
-//! writes whom it rings.
+//! How numbers are written where a trunk is: national numbers, numbers abroad, numbers next door. By it the hub reads who calls and
+//! what people write down, and writes whom it rings.
 
 use crate::phone_number::{PhoneNumber, PhoneNumberError, Spelling, is_country};
 use serde::{Deserialize, Serialize};
@@ -99,6 +99,23 @@ impl NumberPlan {
             }
         }
         possible.ok_or(PhoneNumberError::Length(digits.len()))
+    }
+
+    /// Reads a number as somebody writes down their own: with `+`, as one dials it from abroad, or as one dials it from anywhere in the
+    /// country. Less is read than of a caller: nobody says in which town a number without area code is, and a missing `+` is not added.
+    ///
+    /// # Errors
+    ///
+    /// It is none of these; see [`PhoneNumber::new`].
+    pub fn read_own(&self, text: &str) -> Result<PhoneNumber, PhoneNumberError> {
+        let spelling = Spelling::of(text)?;
+        if spelling.plus {
+            return PhoneNumber::new(text);
+        }
+        match after(&self.international_prefix, &spelling.digits) {
+            Some(abroad) => PhoneNumber::of_digits(abroad).map(|(number, _)| number),
+            None => PhoneNumber::at_home(&self.country_code, &spelling.digits),
+        }
     }
 
     /// What digits without `+` and international prefix may mean, the likeliest first.

@@ -29,6 +29,12 @@ pub enum PhoneNumberError {
     /// No leading `+`.
     #[error("a phone number starts with '+' and the country code, as in +8613800005678")]
     NotInternational,
+    /// Neither `+` nor a form in which it is dialled from anywhere in the country.
+    #[error(
+        "a phone number without '+' is written as it is dialled from anywhere in its country, with national prefix and area code, and \
+         its country has given it out; this one is not"
+    )]
+    NotNational,
     /// Begins as no country's numbers do.
     #[error("a phone number starts with '+' and the code of a country; there is none that this one begins with")]
     Country,
@@ -95,6 +101,11 @@ impl PhoneNumber {
             let is_assigned = found.is_assigned();
             (found.number, is_assigned)
         })
+    }
+
+    /// The number that is dialled so within the country of this code, from any place in it.
+    pub(crate) fn at_home(country_code: &str, digits: &str) -> Result<Self, PhoneNumberError> {
+        numbering::read_at_home(country_code, digits).map(|found| found.number)
     }
 
     /// The number as earlier versions kept it when it was written with the national prefix, as in `+44 (0)20`. None where the

@@ -14,25 +14,27 @@ mod check;
 mod error;
 mod household;
 mod trunk;
+mod written;
 
 pub use crate::language::Localised;
 pub use error::SiteError;
 pub use household::{DeclaredHousehold, DeclaredPerson, OWNER};
 pub use trunk::{TRUNK_ADDRESSES_MAX, Trunk};
+pub use written::{NumberReader, WrittenNumber};
 
-/// A whole site file.
+/// A whole site file. `N` is how numbers stand in it: as they are [`WrittenNumber`]s, or read.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Site {
+#[serde(deny_unknown_fields, bound(deserialize = "N: Deserialize<'de>"))]
+pub struct Site<N = PhoneNumber> {
     /// One or more tenants.
     #[serde(rename = "tenant")]
-    pub tenants: Vec<Tenant>,
+    pub tenants: Vec<Tenant<N>>,
 }
 
 /// One tenant.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tenant {
+#[serde(deny_unknown_fields, bound(deserialize = "N: Deserialize<'de>"))]
+pub struct Tenant<N = PhoneNumber> {
     /// Name in credentials and rows.
     pub id: TenantId,
     /// Brand that owners hear, per language.
@@ -46,16 +48,16 @@ pub struct Tenant {
     /// What a visit costs the owner.
     pub visit_price: Price,
     /// The trunk that calls leave through; without one nobody is rung.
-    pub trunk: Option<Trunk>,
+    pub trunk: Option<Trunk<N>>,
     /// Service points.
     #[serde(default, rename = "service_point")]
     pub service_points: Vec<ServicePoint>,
     /// Households of one person, in the short form.
     #[serde(default, rename = "owner")]
-    pub owners: Vec<Owner>,
+    pub owners: Vec<Owner<N>>,
     /// Households.
     #[serde(default, rename = "household")]
-    pub households: Vec<DeclaredHousehold>,
+    pub households: Vec<DeclaredHousehold<N>>,
     /// Devices.
     #[serde(default, rename = "device")]
     pub devices: Vec<Device>,
@@ -91,14 +93,14 @@ pub struct ServicePoint {
 
 /// An owner and what they allow: a household of one, without an address.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Owner {
+#[serde(deny_unknown_fields, bound(deserialize = "N: Deserialize<'de>"))]
+pub struct Owner<N = PhoneNumber> {
     /// Name within the tenant, e.g. the customer number. Never a phone number.
     pub id: String,
     /// Name for the person who rings back.
     pub name: String,
     /// Where they can be rung; encrypted before it is stored.
-    pub phone: Option<PhoneNumber>,
+    pub phone: Option<N>,
     /// Language of calls and messages.
     pub language: Language,
     /// IANA time zone of the household.

@@ -2,21 +2,22 @@
 //! large file are parsed some at a time. What such a file means is what it means in one piece: wherever there is a doubt,
 //! and for every error with its line, it is parsed as one.
 
-use hub_core::site::{DeclaredHousehold, Device, Owner, Site};
+use anyhow::Result;
+use hub_core::site::{DeclaredHousehold, Device, Owner, Site, WrittenNumber};
 use serde::Deserialize;
 
 /// Households and devices that are parsed at a time.
 const PIECE: usize = 1_000;
 
-/// Reads the text of a site file.
+/// Reads the text of a site file. Numbers in national form are read by the number plan of their tenant's trunk.
 ///
 /// # Errors
 ///
-/// It is not TOML, or not a site.
-pub fn parse(text: &str) -> Result<Site, toml::de::Error> {
+/// It is not TOML, not a site, or has a number in national form that cannot be read.
+pub fn parse(text: &str) -> Result<Site> {
     match in_pieces(text, PIECE) {
         Some(site) => Ok(site),
-        None => toml::from_str(text),
+        None => Ok(toml::from_str::<Site<WrittenNumber>>(text)?.read()?),
     }
 }
 
@@ -31,9 +32,9 @@ struct Piece {
 #[serde(deny_unknown_fields)]
 struct Part {
     #[serde(default, rename = "owner")]
-    owners: Vec<Owner>,
+    owners: Vec<Owner<WrittenNumber>>,
     #[serde(default, rename = "household")]
-    households: Vec<DeclaredHousehold>,
+    households: Vec<DeclaredHousehold<WrittenNumber>>,
     #[serde(default, rename = "device")]
     devices: Vec<Device>,
 }
@@ -51,7 +52,7 @@ struct Cut<'a> {
 /// None where the pieces are not surely the whole.
 fn in_pieces(text: &str, most: usize) -> Option<Site> {
     let cut = Cut::new(text, most)?;
-    let mut site: Site = toml::from_str(&cut.rest).ok()?;
+    let mut site = toml::from_str::<Site<WrittenNumber>>(&cut.rest).ok()?.read().ok()?;
     // Otherwise tables are written in another way as well, and their order would change.
     let others = |site: &Site| {
         site.tenants
@@ -64,8 +65,13 @@ fn in_pieces(text: &str, most: usize) -> Option<Site> {
     for (tenant, piece) in cut.pieces {
         let Piece { tenant: part } = toml::from_str(piece).ok()?;
         let tenant = site.tenants.get_mut(tenant)?;
-        tenant.owners.extend(part.owners);
-        tenant.households.extend(part.households);
+        let reader = tenant.number_reader();
+        for owner in part.owners {
+            tenant.owners.push(reader.owner(owner).ok()?);
+        }
+        for household in part.households {
+            tenant.households.push(reader.household(household).ok()?);
+        }
         tenant.devices.extend(part.devices);
     }
     Some(site)
@@ -251,10 +257,47 @@ mod tests {
             format!("{}{}", TENANT.replace("[[tenant]]", "[[ tenant ]]"), device(1)),
         ] {
             assert_eq!(in_pieces(&text, PIECE), None, "{text}");
-            let whole: Result<Site, _> = toml::from_str(&text);
-            assert_eq!(parse(&text), whole, "{text}");
-            assert!(whole.is_ok(), "{whole:?}");
+            let whole: Site = toml::from_str(&text).unwrap();
+            assert_eq!(parse(&text).unwrap(), whole, "{text}");
         }
+    }
+
+    /// The plan may stand behind the numbers, and in another piece.
+    #[test]
+    fn national_numbers_are_read_by_their_own_tenants_plan() {
+        let trunk = |country: &str, number: &str| {
+            format!(
+                "[tenant.trunk]\nproxy = '127.0.0.1:5060'\ndomain = 'd'\ncaller_number = '{number}'\n\
+                 number_plan = {{ country_code = '{country}' }}\n"
+            )
+        };
+        let phone = |n, number: &str| format!("{}phone = '{number}'\n", owner(n));
+        let home = household(3).replace("+8613800005678", "138 0000 5679");
+        let other = TENANT.replace("acme", "beta");
+        let text = format!(
+            "{TENANT}{}{home}{}{}{other}{}{}",
+            phone(1, "0138-0000-5678"),
+            device(1),
+            trunk("86", "021 5550 0100"),
+            trunk("49", "030 901820"),
+            phone(2, "0171 1234567"),
+        );
+        let international = text
+            .replace("0138-0000-5678", "+8613800005678")
+            .replace("138 0000 5679", "+8613800005679")
+            .replace("021 5550 0100", "+862155500100")
+            .replace("030 901820", "+4930901820")
+            .replace("0171 1234567", "+491711234567");
+        let whole: Site = toml::from_str(&international).unwrap();
+        assert_eq!(in_pieces(&text, 1), Some(whole.clone()));
+        assert_eq!(
+            parse(&text.replace("  [[tenant.device]]", "[[ tenant.device ]]")).unwrap(),
+            whole
+        );
+        let error = parse(&format!("{TENANT}{}", phone(1, "0138 0000 5678"))).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("owner o-1") && error.contains("number_plan"), "{error}");
+        assert!(!error.contains("5678"), "{error}");
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub use progress::Progress;
 pub use schema::schema_version;
 #[doc(hidden)]
 pub use site_apply::BATCH as SITE_BATCH;
-pub use site_apply::CommitUnanswered;
+pub use site_apply::{CommitUnanswered, LeftOut};
 pub use sqlx::postgres::PgConnectOptions;
 #[doc(hidden)]
 pub use store::CLOSE_LIMIT;

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::consent::Subject;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
+use hub_core::number_plan::NumberPlan;
 use hub_core::site::{Device, Site, Trunk};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
@@ -84,6 +85,12 @@ impl SiteStore for PostgresStore {
         } else {
             Err(not_found("household", household))
         }
+    }
+
+    async fn number_plan(&self, tenant: &TenantId) -> Result<Option<NumberPlan>> {
+        let plan = || sqlx::query("select number_plan from trunk where tenant = $1").bind(tenant.as_str());
+        let rows = self.fetch(plan).await?;
+        rows.first().map_or(Ok(None), |row| row.maybe_json("number_plan"))
     }
 
     async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>> {

@@ -8,6 +8,7 @@ use hub_core::consent::{Consent, Subject};
 use hub_core::household::{Household, Number};
 use hub_core::id::{ApplianceId, DeviceId, PersonId, TenantId};
 use hub_core::language::Language;
+use hub_core::number_plan::NumberPlan;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Site, Trunk};
 use hub_core::watching::Watching;
@@ -184,6 +185,10 @@ pub trait SiteStore: Send + Sync {
         source: &str,
         now: Timestamp,
     ) -> Result<()>;
+
+    /// Number plan of a tenant's trunk, by which the tenant's people write numbers without `+`; none where there is no trunk, no plan
+    /// or no tenant.
+    async fn number_plan(&self, tenant: &TenantId) -> Result<Option<NumberPlan>>;
 
     /// Trunks of all tenants.
     async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>>;

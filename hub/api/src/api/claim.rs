@@ -12,7 +12,8 @@ use hub_core::actor::Actor;
 use hub_core::consent::Consent;
 use hub_core::id::{DeviceId, TenantId};
 use hub_core::language::Language;
-use hub_core::phone_number::PhoneNumber;
+use hub_core::number_plan::NumberPlan;
+use hub_core::phone_number::{PhoneNumber, PhoneNumberError};
 use hub_store::StoreError;
 use hub_store::claim::{CODE_LEN_MAX, OwnerContact};
 use jiff::tz::TimeZone;
@@ -40,8 +41,8 @@ pub struct Claim {
     /// Name, 1 to 100 characters.
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
-    /// Telephone number in international form, e.g. `+8613800138000`.
-    #[schema(pattern = "^[+][0-9]{7,15}$")]
+    /// Telephone number in international form, e.g. `+8613800138000`. Where the maker's trunk has a number plan, also as it is dialled
+    /// from anywhere in the country of that, e.g. `138 0013 8000`.
     pub phone: String,
     /// Language of calls.
     #[schema(schema_with = schema::words::<Language>)]
@@ -66,7 +67,7 @@ pub struct Claimed {
 ///
 /// Something cannot be read, code and device do not belong together, or there were too many wrong codes.
 pub async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Claimed> {
-    let contact = contact(&claim)?;
+    let contact = contact(app, &claim).await?;
     let key = (claim.tenant.clone(), claim.device.clone());
     throttle(app, source, &key)?;
     let (Ok(tenant), Ok(device)) = (TenantId::new(&claim.tenant), DeviceId::new(&claim.device)) else {
@@ -98,8 +99,8 @@ pub async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Claimed> {
     claimed.map(|owner| Claimed { consent: owner.consent })
 }
 
-/// What can be said of the contact before anything is asked of the store.
-fn contact(claim: &Claim) -> Result<OwnerContact> {
+/// What can be said of the contact without the code.
+async fn contact(app: &Inner, claim: &Claim) -> Result<OwnerContact> {
     let bad = |why: String| Err(ApiError::BadRequest(why));
     let name = claim.name.trim();
     let texts = [
@@ -118,10 +119,7 @@ fn contact(claim: &Claim) -> Result<OwnerContact> {
     if claim.tenant.len() > CODE_LEN_MAX || claim.device.len() > CODE_LEN_MAX || claim.code.len() > CODE_LEN_MAX {
         return bad(format!("tenant, device and code have at most {CODE_LEN_MAX} bytes"));
     }
-    // The number itself is in no answer and no log.
-    let Ok(phone) = PhoneNumber::new(&claim.phone) else {
-        return Err(ApiError::BadPhone);
-    };
+    let phone = phone(app, claim).await?;
     if TimeZone::get(&claim.zone).is_err() {
         return bad("zone is an IANA time zone such as Asia/Shanghai".to_owned());
     }
@@ -132,6 +130,26 @@ fn contact(claim: &Claim) -> Result<OwnerContact> {
         zone: claim.zone.clone(),
         consent: claim.consent,
     })
+}
+
+/// A number in national form is read as the maker's people write theirs. The number itself is in no answer and no log.
+async fn phone(app: &Inner, claim: &Claim) -> Result<PhoneNumber> {
+    let read = match PhoneNumber::new(&claim.phone) {
+        Err(without_country @ PhoneNumberError::NotInternational) => match number_plan(app, &claim.tenant).await? {
+            Some(plan) => plan.read_own(&claim.phone),
+            None => Err(without_country),
+        },
+        read => read,
+    };
+    read.map_err(ApiError::BadPhone)
+}
+
+/// Who has no plan, and who is not there, are told alike.
+async fn number_plan(app: &Inner, tenant: &str) -> Result<Option<NumberPlan>> {
+    match TenantId::new(tenant) {
+        Ok(tenant) => Ok(app.store().number_plan(&tenant).await?),
+        Err(_) => Ok(None),
+    }
 }
 
 fn throttle(app: &Inner, source: IpAddr, device: &(String, String)) -> Result<()> {

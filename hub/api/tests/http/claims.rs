@@ -46,7 +46,7 @@ async fn a_wrong_code_and_a_device_that_does_not_exist_are_answered_alike_and_sl
 async fn what_cannot_be_read_is_said_without_the_number() {
     let hub = Hub::start().await;
     for (member, value) in [
-        ("phone", json!("13800005678")),
+        ("phone", json!("13800004321")),
         ("zone", json!("Moon/Tranquility")),
         ("name", json!(" ")),
         ("name", json!("x".repeat(101))),
@@ -59,7 +59,7 @@ async fn what_cannot_be_read_is_said_without_the_number() {
         body[member] = value;
         let kind = if member == "phone" { "bad-phone" } else { "bad-request" };
         let refused = problem(send(&hub, &body).await, 400, kind).await;
-        assert!(!refused.to_string().contains("13800005678"), "{refused}");
+        assert!(!refused.to_string().contains("4321"), "{refused}");
     }
     let program = hub.program().await;
     for seconds in [0, 59, 315_360_001_u64] {
@@ -67,4 +67,33 @@ async fn what_cannot_be_read_is_said_without_the_number() {
         let asked = program.post("/api/v1/appliances/1/claim-code", "k", &body);
         problem(asked.send().await.unwrap(), 400, "bad-request").await;
     }
+}
+
+/// What was pressed or said under one spelling holds for the number, however it is written.
+#[tokio::test]
+async fn a_number_may_be_written_as_it_is_dialled_at_home() {
+    let hub = Hub::start().await;
+    let code = claim_code(&hub).await;
+    let mut body = claim("WM-2207-00417", &code);
+    body["phone"] = json!("138 0000 6789");
+    problem(send(&hub, &body).await, 400, "bad-phone").await;
+    scene::give_number_plan(&hub.store).await;
+    for (wrong, why) in [
+        ("138 0000 678", "as it is dialled from anywhere"),
+        ("5550 6789", "as it is dialled from anywhere"),
+        ("138 0000 678O", "U+004F"),
+        ("138 0000 6789 转 1", "no extension"),
+    ] {
+        body["phone"] = json!(wrong);
+        let refused = problem(send(&hub, &body).await, 400, "bad-phone").await.to_string();
+        assert!(refused.contains(why) && !refused.contains("678"), "{refused}");
+    }
+    body["phone"] = json!("138 0000 6789");
+    let claimed = send(&hub, &body).await;
+    assert_eq!(claimed.status(), 200);
+    // Its owner, who is known by the number with its country code, took their consent back: a claim does not undo that.
+    assert_eq!(
+        claimed.json::<Value>().await.unwrap(),
+        json!({ "consent": "withdrawn" })
+    );
 }

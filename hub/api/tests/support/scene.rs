@@ -114,6 +114,15 @@ fn site() -> hub_core::site::Site {
     serde_json::from_value(json!({ "tenant": [acme, other] })).unwrap()
 }
 
+/// Gives the tenant of the appliances a trunk in China, with a number plan.
+pub async fn give_number_plan(store: &MemoryStore) {
+    let mut site = site();
+    let trunk = json!({ "proxy": "127.0.0.1:5060", "domain": "trunk.example", "caller_number": "+862155500100",
+        "number_plan": { "country_code": "86", "trunk_prefix": "0", "area_code": "21" } });
+    site.tenants[0].trunk = Some(serde_json::from_value(trunk).unwrap());
+    store.apply_site(&site, at("09:06"), false).await.unwrap();
+}
+
 /// `admin`, whose password it answers with, and `keeper`, without whom the tenant of `admin` could not be changed.
 async fn accounts(store: &MemoryStore) -> String {
     let clock = ManualClock::new(at("09:05"));

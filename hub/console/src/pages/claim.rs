@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hub_api::Client;
 use hub_api::claim::{Claim, act};
-use hub_api::error::{ApiError, Result};
+use hub_api::error::carry_over;
 use hub_api::extract::{FormBody, Query};
 use hub_api::{App, Inner};
 use hub_core::consent::Consent;
@@ -22,7 +22,7 @@ pub(crate) struct Label {
     code: String,
 }
 
-/// The form as it is sent. After an error it is shown as it came.
+/// The form as it is sent, and as it is shown after an error.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Typed {
@@ -57,13 +57,13 @@ pub(crate) async fn form(State(app): State<App>, reader: Reader, Query(label): Q
     whole(&app, &reader, &render(&reader, &typed, None))
 }
 
-/// Claims, and says what came of it.
+/// Claims, and says what came of it. Whatever is refused, the form comes back as it was sent.
 pub(crate) async fn submit(
     State(app): State<App>,
     client: Client,
     reader: Reader,
     FormBody(form): FormBody<Typed>,
-) -> Result<Response> {
+) -> Response {
     let agrees = form.consent.is_some();
     let claim = Claim {
         tenant: form.tenant.trim().to_owned(),
@@ -79,20 +79,15 @@ pub(crate) async fn submit(
         Ok(claimed) => {
             // Who leaves the box empty says no just now; "once taken off our list" is for somebody else.
             let told = if agrees { claimed.consent } else { Consent::NeverGiven };
-            Ok(whole(&app, &reader, &done(&reader, told)).into_response())
+            whole(&app, &reader, &done(&reader, told)).into_response()
         }
-        Err(
-            error @ (ApiError::ClaimRefused
-            | ApiError::Throttled(_)
-            | ApiError::BadRequest(_)
-            | ApiError::BadPhone
-            | ApiError::ControlCharacters),
-        ) => {
+        Err(error) => {
             let (status, kind, _) = error.kind();
             let body = render(&reader, &form, Some(kind));
-            Ok((status, whole(&app, &reader, &body)).into_response())
+            let mut page = (status, whole(&app, &reader, &body)).into_response();
+            carry_over(&error.into_response(), &mut page);
+            page
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -124,13 +119,19 @@ pub(crate) fn render(reader: &Reader, typed: &Typed, problem: Option<&str>) -> M
                     input name="phone" type="tel" required maxlength="24" autocomplete="tel" placeholder="+8613800138000"
                         value=(typed.phone); }
                 label { (text("owner-zone"))
-                    select name="zone" { @for zone in &ZONES { option value=(zone) selected[*zone == typed.zone] { (zone) } } } }
+                    select name="zone" { @for zone in zones(&typed.zone) { option value=(zone) selected[zone == typed.zone] { (zone) } } } }
                 label.check { input type="checkbox" name="consent" value="yes" checked[typed.consent.is_some()]; span { (text("claim-consent")) } }
                 p.muted { (text("claim-consent-note")) }
                 button.primary { (text("claim-send")) }
             }
         }
     }
+}
+
+/// The zones that are offered, and before them one that was sent by another form.
+fn zones(typed: &str) -> impl Iterator<Item = &str> {
+    let is_other = !typed.is_empty() && !ZONES.contains(&typed);
+    is_other.then_some(typed).into_iter().chain(ZONES)
 }
 
 pub(crate) fn done(reader: &Reader, consent: Consent) -> Markup {

@@ -79,3 +79,48 @@ async fn what_was_typed_is_kept_after_an_error() {
         assert!(text.contains(kept), "{kept} is not in {text}");
     }
 }
+
+/// Whatever it is that is refused: nobody types a form twice. And a number may be written as it is dialled at home.
+#[tokio::test]
+async fn the_form_comes_back_after_any_refusal_and_takes_national_numbers() {
+    let hub = Hub::start().await;
+    let code = claim_code(&hub).await;
+    support::scene::give_number_plan(&hub.store).await;
+    let client = Client::new();
+    let submit = async |code: &str, phone: &str, zone: &str| {
+        let form = [
+            ("tenant", "acme"),
+            ("device", "WM-2207-00417"),
+            ("code", code),
+            ("name", "Chen Wei"),
+            ("phone", phone),
+            ("zone", zone),
+            ("consent", "yes"),
+        ];
+        let request = client.post(hub.url("/claim")).header("origin", &hub.base).form(&form);
+        request.send().await.unwrap()
+    };
+    let refusals = [
+        (400_u16, code.as_str(), "(021) 5550 010", "Europe/Berlin"),
+        (400, code.as_str(), "138 0000 4444", "Africa/Nairobi_"),
+        (403, "wrong", "138 0000 4444", "Africa/Nairobi"),
+    ];
+    for (status, code, phone, zone) in refusals {
+        let answer = submit(code, phone, zone).await;
+        assert_eq!(answer.status(), status, "{phone} {zone}");
+        let text = answer.text().await.unwrap();
+        for kept in [code, phone, "acme", "WM-2207-00417", "Chen Wei"] {
+            assert!(text.contains(&format!("value=\"{kept}\"")), "{kept} is not in {text}");
+        }
+        assert!(text.contains(&format!("<option value=\"{zone}\" selected>")), "{text}");
+        assert!(text.contains("value=\"yes\" checked>"), "{text}");
+    }
+    assert_eq!(submit(&code, "138 0000 4444", "Asia/Shanghai").await.status(), 200);
+    for _ in 0..5 {
+        assert_eq!(submit("wrong", "138 0000 4444", "Asia/Shanghai").await.status(), 403);
+    }
+    let slowed = submit("wrong", "138 0000 4444", "Asia/Shanghai").await;
+    assert_eq!(slowed.status(), 429);
+    assert!(slowed.headers().contains_key("retry-after"));
+    assert!(slowed.text().await.unwrap().contains("value=\"138 0000 4444\""));
+}

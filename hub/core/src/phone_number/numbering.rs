@@ -3,7 +3,7 @@
 
 use super::{DIGITS_MAX, DIGITS_MIN, PhoneNumber, PhoneNumberError};
 use phonenumber::Type;
-use phonenumber::metadata::{DATABASE, Descriptor, Metadata};
+use phonenumber::metadata::{DATABASE, Descriptor, Format, Metadata};
 
 /// Most digits of a country code.
 const CODE_MAX: usize = 3;
@@ -62,6 +62,17 @@ pub(super) fn read(digits: &str) -> Result<Found, PhoneNumberError> {
     })
 }
 
+/// Reads digits as they are dialled from anywhere in a country: with its national prefix, or without one where numbers like it have
+/// none there. Digits that the country has not given out are none: without area code, they could be somebody's in another town.
+pub(super) fn read_at_home(code: &str, digits: &str) -> Result<Found, PhoneNumberError> {
+    let found = read(&format!("{code}{digits}"))?;
+    let has_prefix = found.national != digits;
+    let is_whole = has_prefix || found.country.is_dialled_bare(&found.national);
+    Some(found)
+        .filter(|found| is_whole && found.is_assigned())
+        .ok_or(PhoneNumberError::NotNational)
+}
+
 /// Whether this is the code of a country, or of numbers that belong to none.
 pub(crate) fn is_country(code: &str) -> bool {
     split(code).is_some_and(|(_, rest)| rest.is_empty())
@@ -109,6 +120,21 @@ impl Country {
     fn fits(&self, national: &str) -> bool {
         let mut countries = self.all.iter();
         self.has_length(national) && countries.any(|country| country.descriptors().general().is_match(national))
+    }
+
+    /// Within the country a number like it is written without the national prefix.
+    fn is_dialled_bare(&self, national: &str) -> bool {
+        let is_of = |format: &&Format| {
+            let begins = format.leading_digits().last();
+            begins.is_none_or(|begins| begins.find(national).is_some_and(|found| found.start() == 0))
+                && format
+                    .pattern()
+                    .find(national)
+                    .is_some_and(|found| found.range() == (0..national.len()))
+        };
+        let format = self.main.formats().iter().find(is_of);
+        // "$NP" stands for the prefix in a format's rule.
+        format.is_some_and(|format| format.national_prefix().is_none_or(|rule| !rule.contains("$NP")))
     }
 
     /// The number without a national prefix. None where it has none, or is one of the country's only as it stands.

@@ -2,6 +2,7 @@
 
 use super::TRUNK_ADDRESSES_MAX;
 use crate::id::{DeviceId, TenantId};
+use crate::phone_number::PhoneNumberError;
 
 /// A reference in the site file that leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +68,26 @@ pub enum SiteError {
         field: &'static str,
         /// What it must be.
         wanted: &'static str,
+    },
+    /// A number in national form, and no telling of which country.
+    #[error(
+        "tenant {tenant}: {of} has a number without '+' and the country code; write them, or give the tenant's trunk a number_plan in this file"
+    )]
+    NoNumberPlan {
+        /// Tenant whose part of the site file is at fault.
+        tenant: TenantId,
+        /// What has the number.
+        of: String,
+    },
+    /// A number that is none by the number plan.
+    #[error("tenant {tenant}: {of} has a number that cannot be read by the number_plan of the trunk")]
+    Number {
+        /// Tenant whose part of the site file is at fault.
+        tenant: TenantId,
+        /// What has the number.
+        of: String,
+        /// What keeps it from being a number.
+        source: PhoneNumberError,
     },
     /// A household that cannot be kept.
     #[error("tenant {tenant}: household {household}: {field} must be {wanted}")]

@@ -13,8 +13,8 @@ pub const OWNER: &str = "owner";
 
 /// A household and its persons.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeclaredHousehold {
+#[serde(deny_unknown_fields, bound(deserialize = "N: Deserialize<'de>"))]
+pub struct DeclaredHousehold<N = PhoneNumber> {
     /// Name within the tenant, e.g. the customer number. Never a phone number.
     pub id: String,
     /// Where a technician comes to; encrypted before it is stored.
@@ -23,20 +23,20 @@ pub struct DeclaredHousehold {
     pub zone: String,
     /// Its persons, 1 to [`PERSONS_MAX`], in the order in which they are rung.
     #[serde(rename = "person")]
-    pub persons: Vec<DeclaredPerson>,
+    pub persons: Vec<DeclaredPerson<N>>,
 }
 
 /// A person of a household and what they allow.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeclaredPerson {
+#[serde(deny_unknown_fields, bound(deserialize = "N: Deserialize<'de>"))]
+pub struct DeclaredPerson<N = PhoneNumber> {
     /// Name within the household; it stays while name and numbers change.
     pub id: String,
     /// Name for the person who rings back.
     pub name: String,
     /// Where they can be reached, the preferred number first, [`NUMBERS_MAX`] at most; encrypted before they are stored.
     #[serde(default)]
-    pub numbers: Vec<PhoneNumber>,
+    pub numbers: Vec<N>,
     /// Language of calls and messages.
     pub language: Language,
     /// What they allow as the maker's records have it. Changing it appends to the ledger; what is listed here never undoes what

@@ -16,8 +16,8 @@ const INBOUND_CHANNELS_MAX: u16 = 10_000;
 
 /// A SIP trunk.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trunk {
+#[serde(deny_unknown_fields, bound(deserialize = "N: Deserialize<'de>"))]
+pub struct Trunk<N = PhoneNumber> {
     /// The carrier's proxy, by name or by address, with its port. A name is resolved at the start and again each minute.
     pub proxy: HostPort,
     /// SIP domain in request and caller URIs.
@@ -27,7 +27,7 @@ pub struct Trunk {
     /// For digest authentication; stored encrypted.
     pub password: Option<String>,
     /// The main number: shown to owners, and answered when they ring back.
-    pub caller_number: PhoneNumber,
+    pub caller_number: N,
     /// Whether an owner who rings back is known by `From` where the carrier puts no `P-Asserted-Identity` (or screened
     /// `Remote-Party-ID`) into its calls, or one that is no global number. Only where the carrier checks `From`: anybody can
     /// write any number there.
@@ -41,8 +41,8 @@ pub struct Trunk {
     /// 0 keeps nothing free. Without it a quarter, at least one; the last channel of all is the hub's own in any case.
     #[serde(default)]
     pub inbound_channels: Option<u16>,
-    /// How numbers are written on the trunk. Without it callers are known by numbers with `+` and country code alone, and numbers
-    /// are written so.
+    /// How numbers are written on the trunk, and by the tenant's people. Without it numbers are known with `+` and country code alone,
+    /// and are written so.
     pub number_plan: Option<NumberPlan>,
     /// How long a call without any answer of the carrier is waited for, in seconds: 1 to 60.
     #[serde(default = "post_dial_limit_s")]

@@ -39,8 +39,8 @@ pub struct Apply {
     /// owner alone. Of a device that has a credential, and of one that is revoked, nothing changes.
     #[arg(long, value_name = "FILE")]
     secrets: Option<PathBuf>,
-    /// Retires devices that a site file declared once and this one does not name, of the tenants that it names: nothing lets them in
-    /// any more, and their data stay. With --dry-run they are only listed.
+    /// Retires what a site file declared once and this one does not name, of the tenants that it names: nothing lets its devices in any
+    /// more, its persons are not rung, over its trunk nobody is rung. Their data stay. With --dry-run it is only listed.
     #[arg(long)]
     prune: bool,
 }

@@ -18,6 +18,7 @@ mod room;
 mod secret;
 
 pub(crate) use device::add_device;
+pub use prune::LeftOut;
 
 use crate::progress::Progress;
 use crate::store::PostgresStore;

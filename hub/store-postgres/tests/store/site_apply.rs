@@ -1,6 +1,6 @@
 //! A site of several batches: what is written of it, what is waited for, and what an end in the middle leaves.
 
-use crate::support::{Base, morning, played, site};
+use crate::support::{Base, after, morning, played, site};
 use hub_core::id::DeviceId;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
@@ -9,7 +9,7 @@ use hub_store::StoreError;
 use hub_store::credential::DeviceCredentials;
 use hub_store::prediction::PredictionStore;
 use hub_store::site::{SiteChange, SiteStore};
-use hub_store_postgres::{PostgresStore, Progress, SITE_BATCH};
+use hub_store_postgres::{LeftOut, PostgresStore, Progress, SITE_BATCH};
 use sqlx::{Connection, Executor};
 use tokio::sync::Notify;
 
@@ -330,4 +330,44 @@ async fn devices_that_the_file_does_not_name_any_more_are_retired() {
     let told = "select count(*) from access_change where kind = 'device'";
     assert!(base.number(told).await >= i64::try_from(gone_in_all).unwrap());
     assert_eq!(store.no_longer_declared(&less.tenants[0]).await.unwrap(), []);
+}
+
+/// Nobody is rung over a trunk that is gone, nor since a file once said that they may be; what people said themselves stands.
+#[tokio::test]
+async fn the_trunk_and_persons_that_the_file_does_not_name_any_more_are_retired() {
+    let (base, store) = played().await;
+    let whole = site();
+    let acme = &whole.tenants[0];
+    assert!(!store.has_trunk_left_out(acme).await.unwrap());
+    assert_eq!(store.persons_left_out(acme).await.unwrap(), []);
+    let mut less = acme.clone();
+    less.trunk = None;
+    less.owners.retain(|owner| owner.id == "lin");
+    let left_out = async || store.persons_left_out(&less).await.unwrap();
+    let households = |gone: &[LeftOut]| gone.iter().map(|one| one.household.clone()).collect::<Vec<_>>();
+
+    let gone = left_out().await;
+    assert_eq!(households(&gone), ["wang"], "zhao has never agreed");
+    store.retire_persons(&acme.id, &gone, after(1)).await.unwrap();
+    assert_eq!(left_out().await, []);
+    let taken_back = "select count(*) from consent c join person p on p.id = c.person join household h on h.id = p.household \
+         where h.name_in_tenant = 'wang' and not c.given and c.source = 'site_file'";
+    assert_eq!(base.number(taken_back).await, 1);
+    assert!(store.has_trunk_left_out(&less).await.unwrap());
+    store.retire_trunk(&acme.id).await.unwrap();
+    assert!(!store.has_trunk_left_out(&less).await.unwrap());
+    assert_eq!(store.trunks().await.unwrap(), []);
+    assert_eq!(base.number("select count(*) from phone").await, 3, "numbers stay");
+
+    // Named again, both come back.
+    assert_eq!(
+        apply(&store, &whole).await,
+        ["add trunk acme", "change consent acme/wang"]
+    );
+    assert_eq!(households(&left_out().await), ["wang"]);
+    store
+        .set_consent(&acme.id, "wang", true, "owner claim", after(2))
+        .await
+        .unwrap();
+    assert_eq!(left_out().await, [], "they said so themselves");
 }

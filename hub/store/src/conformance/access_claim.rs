@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::door::device;
-use super::scene::{PHONES, after, alarm, appliance, morning, played, seen, tenant};
+use super::scene::{PHONES, after, alarm, appliance, morning, played, seen, site, tenant};
 use crate::Store;
 use crate::StoreError;
 use crate::claim::{ClaimedOwner, Opener, OwnerContact};
@@ -135,9 +135,13 @@ pub(super) async fn a_claim_does_not_undo_what_somebody_withdrew(h: &dyn Harness
         .set_consent(&tenant("acme"), "lin", false, "phone_key_9", morning())
         .await
         .unwrap();
-    let claimed = claim(&*store, "4711", &contact(PHONES[0], true), after(1))
-        .await
-        .unwrap();
+    // Here they write it as it is dialled at home.
+    let plan = store.number_plan(&tenant("acme")).await.unwrap().unwrap();
+    let national = OwnerContact {
+        phone: plan.read_own("138 0000 1111").unwrap(),
+        ..contact(PHONES[1], true)
+    };
+    let claimed = claim(&*store, "4711", &national, after(1)).await.unwrap();
     assert_eq!(claimed.consent, Consent::Withdrawn);
     let view = store.appliance(&Actor::hub("test"), claimed.appliance).await.unwrap();
     assert_eq!(view.owner.as_deref(), Some("lin"), "the same person, not another one");
@@ -147,6 +151,17 @@ pub(super) async fn a_claim_does_not_undo_what_somebody_withdrew(h: &dyn Harness
         .await
         .unwrap();
     assert_eq!(claimed.consent, Consent::Withdrawn);
+}
+
+/// By which numbers without country code are read.
+pub(super) async fn a_tenant_has_the_number_plan_of_its_trunk(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let plan = async |id: &str| store.number_plan(&tenant(id)).await.unwrap();
+    let declared = site().tenants.remove(0).trunk.unwrap().number_plan;
+    assert!(declared.is_some());
+    assert_eq!(plan("acme").await, declared);
+    assert_eq!(plan("beta").await, None, "has no trunk");
+    assert_eq!(plan("nobody").await, None);
 }
 
 pub(super) async fn a_claim_is_made_within_ones_tenant_and_with_a_name_and_a_zone(h: &dyn Harness) {

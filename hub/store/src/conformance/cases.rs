@@ -163,6 +163,7 @@ macro_rules! for_each_case {
                 access_claim::five_wrong_codes_close_a_claim [],
                 access_claim::a_printed_code_and_the_devices_own_stand_beside_each_other_and_end [],
                 access_claim::a_claim_does_not_undo_what_somebody_withdrew [],
+                access_claim::a_tenant_has_the_number_plan_of_its_trunk [],
                 access_claim::a_claim_is_made_within_ones_tenant_and_with_a_name_and_a_zone [],
                 access_provision::a_device_gets_a_secret_once_unless_it_may_be_replaced [],
                 access_provision::a_claim_credential_ends_by_use_by_time_and_by_revocation [],

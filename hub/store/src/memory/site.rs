@@ -10,6 +10,7 @@ use hub_core::actor::{Act, Actor};
 use hub_core::consent::{ConsentEntry, Subject, current};
 use hub_core::household::{Household, Number, Person};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
+use hub_core::number_plan::NumberPlan;
 use hub_core::site::{Device, ServicePoint, Site, Trunk};
 use jiff::Timestamp;
 use std::cmp::Reverse;
@@ -53,6 +54,11 @@ impl SiteStore for MemoryStore {
         let first = first.ok_or_else(|| not_found("household", household))?;
         state.write_consent(first, Subject::SERVICE_CALLS, given, &text(source), now);
         Ok(())
+    }
+
+    async fn number_plan(&self, tenant: &TenantId) -> Result<Option<NumberPlan>> {
+        let state = self.state();
+        Ok(state.trunks.get(tenant).and_then(|trunk| trunk.number_plan.clone()))
     }
 
     async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>> {

@@ -45,6 +45,21 @@ fn site(devices: &[&str]) -> String {
     format!("{head}{}", devices.iter().map(device).collect::<String>())
 }
 
+const TRUNK_AND_OWNER: &str = r#"
+[tenant.trunk]
+proxy = "127.0.0.1:5070"
+domain = "trunk.example"
+caller_number = "(021) 5550 0100"
+number_plan = { country_code = "86", trunk_prefix = "0" }
+[[tenant.owner]]
+id = "c-1"
+name = "Li Na"
+phone = "138 0000 5678"
+language = "zh-CN"
+zone = "Asia/Shanghai"
+consent_to_calls = true
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn declared_devices_get_their_secrets_and_are_retired_by_the_file() {
     let lab = Lab::new().unwrap();
@@ -88,6 +103,27 @@ async fn declared_devices_get_their_secrets_and_are_retired_by_the_file() {
     );
     let said = apply(&["--prune"]).await.unwrap();
     assert!(said.contains("retire  device acme/pump-1\n1 retired"), "{said}");
+    // So are a trunk and an owner, whose numbers are written as they are dialled at home.
+    let whole = format!("{}{TRUNK_AND_OWNER}", site(&["pump-2"]));
+    std::fs::write(&file, whole).unwrap();
+    let said = apply(&["--prune"]).await.unwrap();
+    assert!(
+        said.contains("add     owner acme/c-1") && said.contains("0 retired"),
+        "{said}"
+    );
+    std::fs::write(&file, site(&["pump-2"])).unwrap();
+    for (more, end) in [
+        (&["--prune", "--dry-run"][..], "2 would be retired"),
+        (&["--prune"][..], "2 retired"),
+        (&["--prune"][..], "0 retired"),
+    ] {
+        let said = apply(more).await.unwrap();
+        let both = "retire  trunk acme\nretire  owner acme/c-1\n";
+        assert!(
+            said.contains(end) && said.contains(both) == end.starts_with('2'),
+            "{said}"
+        );
+    }
     let listed = lab.run(&["device", "list", "--tenant", "acme"]).await.unwrap();
     let line = |name: &str| listed.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert!(
