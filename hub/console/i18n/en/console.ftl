@@ -140,6 +140,7 @@ column-probability = Probability
 column-opened = Opened
 column-assignee = Assigned to
 column-presence = Connection
+column-watch = Watched
 column-last-sample = Newest reading
 column-samples = Readings stored
 column-quarantined = In quarantine

@@ -140,6 +140,7 @@ column-probability = 概率
 column-opened = 开单时间
 column-assignee = 负责人
 column-presence = 在线状态
+column-watch = 监测
 column-last-sample = 最新读数
 column-samples = 已存读数
 column-quarantined = 隔离条目
