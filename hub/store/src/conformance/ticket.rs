@@ -142,12 +142,13 @@ pub(super) async fn notes_and_promises_are_kept_with_the_ticket(h: &dyn Harness)
         text: "The hose is new.".into(),
     };
     store.apply_ticket(&technician, id, &noted, after(2)).await.unwrap();
+    let promise_kept = TicketEvent::PromiseKept { by: None };
     let kept = store
-        .apply_ticket(&technician, id, &TicketEvent::PromiseKept, after(3))
+        .apply_ticket(&technician, id, &promise_kept, after(3))
         .await;
     assert!(matches!(kept, Err(StoreError::NotAllowed(_))), "{kept:?}");
     store
-        .apply_ticket(&LI, id, &TicketEvent::PromiseKept, after(3))
+        .apply_ticket(&LI, id, &promise_kept, after(3))
         .await
         .unwrap();
     let story = view(&*store, id).await;
@@ -159,6 +160,6 @@ pub(super) async fn notes_and_promises_are_kept_with_the_ticket(h: &dyn Harness)
         .collect();
     assert_eq!(
         lines[1..],
-        [("li", promised), ("wu", noted), ("li", TicketEvent::PromiseKept)]
+        [("li", promised), ("wu", noted), ("li", promise_kept)]
     );
 }

@@ -59,14 +59,16 @@ fn note(reader: &Reader, view: &TicketView) -> Markup {
 
 fn promise(reader: &Reader, view: &TicketView) -> Markup {
     html! {
-        @if let Some(promise) = &view.ticket.promise {
+        @for promise in view.ticket.promises() {
             form method="post" action=(action(view, "promise-kept")) {
                 p { (promised(reader, promise)) }
+                input type="hidden" name="by" value=(promise.by);
                 button { (reader.t("act-promise-kept")) }
             }
             details {
                 summary { (reader.t("act-promise-release")) }
                 form method="post" action=(action(view, "promise-released")) {
+                    input type="hidden" name="by" value=(promise.by);
                     label { (reader.t("promise-release-reason"))
                         input name="reason" required maxlength=(RELEASE_LEN_MAX); }
                     button { (reader.t("act-promise-release-confirm")) }
