@@ -2,13 +2,19 @@
 
 use super::forms::action;
 use crate::reader::Reader;
+use hub_core::actor::Act;
 use hub_core::outcome::NOTE_LEN_MAX;
 use hub_core::ticket::{PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise, RELEASE_LEN_MAX, TicketCategory, TicketLabel};
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
 
 pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
-    html! { (status(reader, view)) (note(reader, view)) (promise(reader, view)) }
+    let works = reader.may(Act::WorkTickets);
+    html! {
+        @if works { (status(reader, view)) }
+        @if reader.may(Act::NoteTickets) { (note(reader, view)) }
+        @if works { (promise(reader, view)) }
+    }
 }
 
 /// A promise that still stands, in a sentence.
