@@ -35,7 +35,8 @@ async fn carry_out(app: App, request: Request, next: Next) -> Result<Response> {
     let session = Session::from_request_parts(&mut parts, &app).await?;
     let key = key(&parts.headers)?;
     let body = to_bytes(body, BODY_MAX).await.map_err(|_| ApiError::TooLong)?;
-    let digest = digest(parts.method.as_str(), parts.uri.path(), &body);
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let digest = digest(parts.method.as_str(), path, &body);
     let account = session.account.id;
     match app.store().idempotency(account, &key, digest, wall_clock()).await? {
         Idempotency::New => {}

@@ -3,6 +3,7 @@
 use crate::assets;
 use crate::reader::Reader;
 use hub_api::{DemoBanner, DemoPart};
+use hub_core::actor::Act;
 use hub_core::language::Language;
 use maud::{DOCTYPE, Markup, html};
 
@@ -56,7 +57,7 @@ impl Frame<'_> {
                     nav aria-label=(reader.t("nav")) {
                         (self.link("/tickets", "nav-tickets"))
                         (self.link("/appliances", "nav-appliances"))
-                        (self.link("/quarantine", "nav-quarantine"))
+                        @if reader.may(Act::ReadQuarantine) { (self.link("/quarantine", "nav-quarantine")) }
                     }
                 }
                 div.grow {}

@@ -1,8 +1,9 @@
-//! For whom a page is made: their language, and how numbers and times are written in it.
+//! For whom a page is made: their language, how numbers and times are written in it, and what their roles let them do.
 
 use crate::texts;
 use axum::http::{HeaderMap, header};
 use hub_api::auth::session::cookie;
+use hub_core::actor::{Act, Actor};
 use hub_core::appointment::Slot;
 use hub_core::families::Families;
 use hub_core::language::Language;
@@ -23,6 +24,8 @@ pub(crate) struct Reader {
     pub(crate) zone: TimeZone,
     /// What families, their channels and their faults are called.
     pub(crate) families: Arc<Families>,
+    /// Who it is, if somebody has logged in.
+    pub(crate) actor: Option<Actor>,
 }
 
 impl Reader {
@@ -37,7 +40,13 @@ impl Reader {
             language,
             zone,
             families,
+            actor: None,
         }
+    }
+
+    /// Whether a page offers them this. Whoever sends it all the same is refused by the store.
+    pub(crate) fn may(&self, act: Act) -> bool {
+        self.actor.as_ref().is_some_and(|actor| actor.may(act).is_ok())
     }
 
     /// A text.
@@ -175,6 +184,7 @@ mod tests {
             language,
             zone: TimeZone::UTC,
             families: Arc::default(),
+            actor: None,
         };
         let slot = Slot {
             start: "2026-11-24T01:00:00Z".parse().unwrap(),

@@ -36,10 +36,14 @@ impl FromRequestParts<App> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let session = Session::from_request_parts(parts, app).await?;
+        let reader = Reader::of(&parts.headers, app.state.config.zone.clone(), app.families());
         Ok(Self {
             app: app.clone(),
+            reader: Reader {
+                actor: Some(session.actor().clone()),
+                ..reader
+            },
             session,
-            reader: Reader::of(&parts.headers, app.state.config.zone.clone(), app.families()),
             path: path_and_query(parts),
         })
     }

@@ -95,6 +95,7 @@ mod tests {
             language,
             zone: TimeZone::UTC,
             families: Arc::new(washing_machine::families()),
+            actor: None,
         }
     }
 

@@ -6,9 +6,11 @@
 mod support;
 
 use hub_console::PAGES;
-use hub_core::actor::Act;
+use hub_core::actor::{Act, Role};
 use reqwest::{Client, Method, Response, StatusCode, redirect};
+use std::collections::BTreeSet;
 use support::{From, Hub, Needs, PLACES, actor, roles};
+use uuid::Uuid;
 
 /// The routes as they are written.
 const ROUTES: &str = include_str!("../src/pages/mod.rs");
@@ -88,15 +90,26 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
         "replay" => vec![("id", hub.of.held.to_string())],
         _ => Vec::new(),
     };
+    // It waits for its visit.
+    let query = if is_list { "?category=paused" } else { "" };
+    send(
+        hub,
+        method,
+        &format!("{}{query}", path.replace("{id}", &id)),
+        who,
+        &form,
+    )
+    .await
+}
+
+async fn send(hub: &Hub, method: Method, path: &str, who: &str, form: &[(&str, String)]) -> Response {
     let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let request = client
-        .request(method.clone(), format!("{}{}", hub.base, path.replace("{id}", &id)))
-        // It waits for its visit.
-        .query(if is_list { &[("category", "paused")][..] } else { &[] })
+        .request(method.clone(), format!("{}{path}", hub.base))
         .header("origin", &hub.base)
         .header("cookie", format!("forecall_session={who}"));
     let request = if method == Method::POST {
-        request.form(&form)
+        request.form(form)
     } else {
         request
     };
@@ -139,4 +152,97 @@ async fn each_page_answers_each_role_by_tenant_and_site() {
             }
         }
     }
+}
+
+/// What a page holds as a role of the tenant is shown it, if it is.
+async fn shown(hub: &Hub, path: &str, role: Role) -> Option<String> {
+    let answer = send(hub, Method::GET, path, &actor(role, From::OwnTenant).name, &[]).await;
+    match answer.status() {
+        StatusCode::FORBIDDEN => None,
+        status => {
+            assert_eq!(status, StatusCode::OK, "{path} by {role}");
+            Some(answer.text().await.unwrap())
+        }
+    }
+}
+
+/// Where the forms of a page are sent, as routes.
+fn forms(page: &str) -> BTreeSet<String> {
+    let targets = page.split("method=\"post\" action=\"").skip(1);
+    let targets = targets.map(|rest| rest.split('"').next().unwrap());
+    let route = |target: &str| {
+        let is_id = |part: &str| part.parse::<Uuid>().is_ok() || part.parse::<i64>().is_ok();
+        let parts = target.split('/');
+        let parts: Vec<&str> = parts.map(|part| if is_id(part) { "{id}" } else { part }).collect();
+        parts.join("/")
+    };
+    targets.map(route).collect()
+}
+
+/// A page has the forms of the administrator's that the role may send, and no others.
+async fn offers_what_is_allowed(hub: &Hub, path: &str) {
+    let all = forms(&shown(hub, path, Role::Administrator).await.unwrap());
+    for role in roles() {
+        let Some(page) = shown(hub, path, role).await else {
+            continue;
+        };
+        let mut allowed = all.clone();
+        allowed.retain(|form| match needs("post", form) {
+            Needs::Nothing | Needs::LogIn => true,
+            Needs::Role(act) => act.roles().contains(&role),
+        });
+        assert_eq!(forms(&page), allowed, "{path} by {role}");
+        for (piece, act) in [
+            ("\"/quarantine", Act::ReadQuarantine),
+            ("value=\"cancelled\"", Act::WorkTickets),
+        ] {
+            let may = act.roles().contains(&role);
+            assert!(may || !page.contains(piece), "{piece} on {path} by {role}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_page_offers_what_the_role_does_not_allow() {
+    let hub = Hub::start(PAGES).await;
+    let who = actor(Role::Administrator, From::OwnTenant).name;
+    let post = async |path: &str, form: &[(&str, &str)]| {
+        let form: Vec<(&str, String)> = form.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let answer = send(&hub, Method::POST, path, &who, &form).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path}");
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    };
+    // Beside the ticket that is in a call: one with a promise and a visit.
+    let open = format!("/appliances/{}/tickets", hub.of.washer);
+    let opened = post(&open, &[("kind", "care"), ("note", "Descale.")]).await;
+    let promise = [("what", "a call"), ("to", "Li"), ("by", "2099-01-01T09:00")];
+    post(&format!("{opened}/promise"), &promise).await;
+    let page = shown(&hub, &opened, Role::Administrator).await.unwrap();
+    let slot = page.split("name=\"start\" value=\"").nth(1).unwrap();
+    let slot = slot.split('"').next().unwrap();
+    post(&format!("{opened}/book"), &[("start", slot)]).await;
+    let page = shown(&hub, &opened, Role::Administrator).await.unwrap();
+    for act in ["take", "promise-kept", "appointment", "close"] {
+        assert!(forms(&page).contains(&format!("/tickets/{{id}}/{act}")), "{act}");
+    }
+    assert!(page.contains("value=\"cancelled\""), "{page}");
+    for path in [
+        "/tickets",
+        &format!("/tickets/{}", hub.of.ticket),
+        &opened,
+        "/appliances",
+        &format!("/appliances/{}", hub.of.washer),
+        "/quarantine",
+    ] {
+        offers_what_is_allowed(&hub, path).await;
+    }
+    let outcome = [
+        ("resolution", "no_fault_found"),
+        ("verdict", "not_checked"),
+        ("note", ""),
+    ];
+    post(&format!("{opened}/close"), &outcome).await;
+    let page = shown(&hub, &opened, Role::Administrator).await.unwrap();
+    assert!(forms(&page).contains("/tickets/{id}/correction"));
+    offers_what_is_allowed(&hub, &opened).await;
 }

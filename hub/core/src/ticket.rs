@@ -55,8 +55,10 @@ pub struct ServiceTicket {
     pub contact: ContactThread,
     /// The newest visit, whatever has become of it.
     pub appointment: Option<Appointment>,
-    /// What somebody was promised; stays as it was when the ticket is closed.
+    /// What somebody was promised, of two promises the one that is due first; none when the ticket is closed.
     pub promise: Option<Promise>,
+    /// The other promise: a person's where that one is a call's, a call's where it is a person's.
+    pub next_promise: Option<Promise>,
     /// The end.
     pub outcome: Option<Outcome>,
     /// The newest correction of the outcome, if it was corrected.
@@ -150,10 +152,10 @@ impl ServiceTicket {
             TicketEvent::StatusSet { label } => self.set_status(label, labels)?,
             TicketEvent::Noted { text } => check_text(number, "a note", text, NOTE_LEN_MAX)?,
             TicketEvent::Promised { what, to, by } => self.promise(what, to, *by, actor, now)?,
-            TicketEvent::PromiseKept => drop(self.promise.take().ok_or(TicketError::NoPromise(number))?),
-            TicketEvent::PromiseReleased { reason } => {
+            TicketEvent::PromiseKept { by } => self.end_promise(*by)?,
+            TicketEvent::PromiseReleased { reason, by } => {
                 check_text(number, "a reason", reason, RELEASE_LEN_MAX)?;
-                drop(self.promise.take().ok_or(TicketError::NoPromise(number))?);
+                self.end_promise(*by)?;
             }
             TicketEvent::CallRequested if self.fault.is_none() => return Err(TicketError::NothingToSay(number)),
             TicketEvent::CallRequested => self.contact.request_call(actor, now).map_err(refused)?,
@@ -228,30 +230,6 @@ impl ServiceTicket {
         }
     }
 
-    fn promise(&mut self, what: &str, to: &str, by: Timestamp, actor: &str, now: Timestamp) -> Result<(), TicketError> {
-        check_text(self.number, "a promise", what, PROMISE_LEN_MAX)?;
-        check_text(self.number, "the name of the one promised", to, PROMISED_TO_LEN_MAX)?;
-        if by <= now {
-            return Err(TicketError::PromiseInThePast(self.number));
-        }
-        self.promise = Some(Promise {
-            what: what.to_owned(),
-            to: to.to_owned(),
-            by,
-            made_by: actor.to_owned(),
-            made_at: now,
-        });
-        Ok(())
-    }
-
-    /// A call has said that a person rings by then. A promise that is due before stands: it is not put off by another call, and
-    /// the person who keeps it speaks with the owner.
-    fn promise_call(&mut self, by: Timestamp, now: Timestamp) {
-        if self.promise.as_ref().is_none_or(|known| by < known.by) {
-            self.promise = Some(Promise::of_call(by, now));
-        }
-    }
-
     fn close(
         &mut self,
         outcome: &Outcome,
@@ -266,13 +244,14 @@ impl ServiceTicket {
                 source,
             })?;
         let visit = self.end_visit(outcome, actor, now)?;
-        let promise = self.promise.take().map(|_| TicketAction::NotePromise);
+        let promises: Vec<TicketAction> = self.promises().map(|_| TicketAction::NotePromise).collect();
+        (self.promise, self.next_promise) = (None, None);
         self.status.move_to(TicketCategory::Resolved, labels);
         self.closed_at = Some(now);
         self.contact.finish(None);
         self.outcome = Some(outcome.clone());
         let settlement = self.settlement(outcome).map(TicketAction::SettleFinding);
-        Ok(visit.into_iter().chain(promise).chain(settlement).collect())
+        Ok(visit.into_iter().chain(promises).chain(settlement).collect())
     }
 
     /// What an outcome of this ticket means for its finding, or for the baseline where there is none; nothing where neither is

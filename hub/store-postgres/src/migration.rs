@@ -65,6 +65,7 @@ const FILES: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0030_corrected_and_declared.sql"),
     ),
     (31, "attempt rang", include_str!("../migrations/0031_attempt_rang.sql")),
+    (32, "next promise", include_str!("../migrations/0032_next_promise.sql")),
 ];
 
 /// Migrations, oldest first.

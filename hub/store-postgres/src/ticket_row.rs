@@ -36,6 +36,7 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ServiceTicket> {
         },
         appointment: row.maybe_json("appointment")?,
         promise: row.maybe_json("promise")?,
+        next_promise: row.maybe_json("next_promise")?,
         outcome: row.maybe_json("outcome")?,
         correction: row.maybe_json("correction")?,
         trace: TraceId(row.col("trace")?),
@@ -104,19 +105,19 @@ pub(crate) async fn save(
         "with changed as ( \
            insert into ticket (id, number, tenant, appliance, kind, finding, fault_class, severity, category, label, assignee, \
              opened_at, closed_at, contact_phase, contact_due, contact_requested_by, contact_reason, \
-             promise, promised_by, outcome, correction, trace) \
+             promise, promised_by, next_promise, outcome, correction, trace) \
            select t.id, t.number, t.tenant, t.appliance, t.kind, t.finding, t.fault_class, t.severity, \
              k.row #>> '{status,category}', k.row #>> '{status,label}', t.assignee, t.opened_at, t.closed_at, \
              k.row #>> '{contact,phase}', (k.row #>> '{contact,due}')::timestamptz, \
              k.row #>> '{contact,requested_by}', k.row #>> '{contact,reason}', \
-             t.promise, (k.row #>> '{promise,by}')::timestamptz, t.outcome, t.correction, t.trace \
+             t.promise, (k.row #>> '{promise,by}')::timestamptz, t.next_promise, t.outcome, t.correction, t.trace \
            from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::ticket, k.row) t \
            on conflict (id) do update set finding = excluded.finding, fault_class = excluded.fault_class, \
              severity = excluded.severity, category = excluded.category, label = excluded.label, \
              assignee = excluded.assignee, closed_at = excluded.closed_at, contact_phase = excluded.contact_phase, \
              contact_due = excluded.contact_due, contact_requested_by = excluded.contact_requested_by, \
              contact_reason = excluded.contact_reason, promise = excluded.promise, promised_by = excluded.promised_by, \
-             outcome = excluded.outcome, correction = excluded.correction), \
+             next_promise = excluded.next_promise, outcome = excluded.outcome, correction = excluded.correction), \
          visit as ( \
            insert into appointment (id, tenant, ticket, state, slot_start, slot_end, service_point, agreed_by, made_at, \
              changed_at) \

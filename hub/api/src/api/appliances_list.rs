@@ -1,6 +1,6 @@
 //! GET /api/v1/appliances: appliances, by tenant and device.
 
-use super::model::{Appliance, Page, PageQuery};
+use super::model::{Page, PageQuery, WatchedAppliance};
 use crate::auth::session::Session;
 use crate::error::{Problem, Result};
 use crate::extract::Query;
@@ -8,20 +8,21 @@ use crate::state::App;
 use axum::Json;
 use axum::extract::State;
 
-/// Lists appliances, by tenant and device.
+/// Lists appliances with whether each is watched, by tenant and device.
 #[utoipa::path(get, path = "/api/v1/appliances", tag = "appliances", operation_id = "listAppliances", params(PageQuery),
     responses(
-        (status = 200, description = "A page", body = Page<Appliance>),
+        (status = 200, description = "A page", body = Page<WatchedAppliance>),
         (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn handle(
     State(app): State<App>,
     session: Session,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<Appliance>>> {
+) -> Result<Json<Page<WatchedAppliance>>> {
     let page = app
         .store()
         .appliances(session.actor(), query.after.as_deref(), query.limit()?)
         .await?;
-    Ok(Json(Page::of(page)))
+    let families = app.families();
+    Ok(Json(Page::with(page, |view| WatchedAppliance::of(view, &families))))
 }

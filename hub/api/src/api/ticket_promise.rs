@@ -29,7 +29,7 @@ pub struct Promised {
     pub by: Timestamp,
 }
 
-/// Notes a promise; an earlier one is over with it.
+/// Notes a promise; an earlier one of a person is over with it.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Promised) -
     Ok(ticket)
 }
 
-/// Notes what somebody was promised, and by when. An earlier promise of the ticket is over with it.
+/// Notes what somebody was promised, and by when. An earlier promise of a person is over with it; what a call has promised stands.
 #[utoipa::path(post, path = "/api/v1/tickets/{id}/promise", tag = "tickets", operation_id = "promise",
     params(
         ("id" = Uuid, Path, description = "Id of the ticket"),

@@ -1,4 +1,6 @@
 use super::*;
+use hub_core::ticket::TicketEvent;
+use hub_store::ticket::TicketStore;
 
 #[tokio::test]
 async fn a_person_takes_books_and_closes() {
@@ -94,6 +96,41 @@ async fn a_wrong_label_is_taken_back_with_a_reason() {
     let last = detail["timeline"].as_array().unwrap().last().unwrap();
     assert_eq!(last["event"]["event"], "corrected");
     assert_eq!(last["event"]["outcome"]["resolution"], "confirmed_fixed");
+}
+
+#[tokio::test]
+async fn of_two_promises_the_one_that_is_named_is_kept() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let post = async |act: &str, key: &str, body: Value| {
+        let path = format!("{}/{act}", hub.ticket(3));
+        program.post(&path, key, &body).send().await.unwrap()
+    };
+    let part = json!({ "what": "a part", "to": "Wang Lei", "by": "2026-11-22T13:00:00Z" });
+    assert_eq!(post("promise", "k1", part).await.status(), 200);
+    let rings_by = "2026-11-22T11:00:00Z".parse().unwrap();
+    let named = TicketEvent::NamedByCaller { rings_by };
+    let told = hub
+        .store
+        .apply_ticket(&scene::hub(), hub.tickets[2], &named, support::sample::at("09:05"));
+    told.await.unwrap();
+    let ticket = program.json(&hub.ticket(3)).await["ticket"].clone();
+    assert_eq!(ticket["promise"]["what"], "person_rings");
+    assert_eq!(ticket["next_promise"]["what"], "a part");
+
+    let kept = post("promise-kept?by=2026-11-22T13:00:00Z", "k2", Value::Null).await;
+    let kept = kept.json::<Value>().await.unwrap();
+    assert_eq!(kept["promise"]["what"], "person_rings");
+    assert_eq!(kept["next_promise"], Value::Null);
+    // Another promise is another request.
+    let other = post("promise-kept?by=2026-11-22T11:00:00Z", "k2", Value::Null).await;
+    assert_eq!(other.status(), 422);
+    let over = post("promise-kept?by=2026-11-22T13:00:00Z", "k3", Value::Null).await;
+    problem(over, 409, "no-promise").await;
+    let by = json!({ "reason": "spoken with", "by": "2026-11-22T13:00:00Z" });
+    problem(post("promise-released", "k4", by).await, 409, "no-promise").await;
+    let released = post("promise-released", "k5", json!({ "reason": "spoken with" })).await;
+    assert_eq!(released.json::<Value>().await.unwrap()["promise"], Value::Null);
 }
 
 #[tokio::test]

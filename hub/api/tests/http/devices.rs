@@ -1,6 +1,9 @@
 //! Commands and attributes over HTTP.
 
 use super::*;
+use hub_core::id::ApplianceId;
+use hub_core::watching::{WatchState, Watching};
+use hub_store::prediction::{PredictionStore, ScoringCommit};
 
 const COMMANDS: &str = "/api/v1/appliances/1/commands";
 const ATTRIBUTES: &str = "/api/v1/appliances/1/attributes";
@@ -114,6 +117,34 @@ async fn an_appliance_says_how_its_data_arrives() {
     );
     assert_eq!(one["unknown_channels"], json!(["door", "drum_<b>"]));
     assert_eq!(one["device"], "WM-2207-00417");
+}
+
+#[tokio::test]
+async fn the_list_says_of_each_appliance_whether_it_is_watched() {
+    let hub = Hub::start().await;
+    let seldom = Watching {
+        every_ms: 60_000,
+        needs_ms: 5_000,
+        ..Watching::nothing(WatchState::TooSeldom)
+    };
+    let commit = ScoringCommit {
+        watching: [(ApplianceId(2), seldom)].into(),
+        ..ScoringCommit::default()
+    };
+    hub.store
+        .commit_scoring(&commit, support::sample::at("09:05"))
+        .await
+        .unwrap();
+    let program = hub.program().await;
+    let listed = program.json("/api/v1/appliances").await;
+    let items = listed["items"].as_array().unwrap();
+    let states: Vec<&Value> = items.iter().map(|item| &item["watching"]["state"]).collect();
+    assert_eq!(states, ["no_readings", "too_seldom", "no_readings"]);
+    for item in items {
+        let one = program.json(&format!("/api/v1/appliances/{}", item["id"])).await;
+        assert_eq!(one["watching"], item["watching"]);
+    }
+    assert_eq!(items[1]["watching"]["every_ms"], 60_000);
 }
 
 #[tokio::test]

@@ -202,6 +202,7 @@ fn ticket(n: u128, finding: &Finding, category: TicketCategory, contact: Contact
         contact,
         appointment: None,
         promise: None,
+        next_promise: None,
         outcome: None,
         correction: None,
         trace: finding.trace,

@@ -1,6 +1,7 @@
 # The ticket's story: acts, events, calls, and why nobody was rung.
 acts = What to do
 acts-in-call = A call with the owner is under way. Calling, booking, cancelling and closing come back when it has ended.
+acts-none = Your role may look at this ticket and change nothing.
 act-take = Take it
 act-status = Change the status …
 act-status-confirm = Set the status

@@ -1,6 +1,7 @@
 # The ticket's story: acts, events, calls, and why nobody was rung.
 acts = 处理
 acts-in-call = 正在与用户通话，通话结束后可以呼叫、预约、取消上门和结案。
+acts-none = 您的角色只能查看此工单，不能更改。
 act-take = 领取工单
 act-status = 更改状态……
 act-status-confirm = 设置状态

@@ -114,6 +114,7 @@ mod tests {
             language: Language::En,
             zone: TimeZone::get("Asia/Shanghai").unwrap(),
             families: std::sync::Arc::default(),
+            actor: None,
         };
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let labels = |from, to| {

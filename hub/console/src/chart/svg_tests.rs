@@ -31,6 +31,7 @@ fn reader() -> Reader {
         language: Language::En,
         zone: TimeZone::UTC,
         families: std::sync::Arc::default(),
+        actor: None,
     }
 }
 

@@ -8,6 +8,7 @@ use hub_api::error::Result;
 use hub_api::extract::{FormBody, Query};
 use hub_api::quarantine_list::{QuarantineQuery, is_cut, list, readable};
 use hub_api::quarantine_replay::{Replay, ReplayFilter, act};
+use hub_core::actor::Act;
 use hub_store::page::Page;
 use hub_store::quarantine::QuarantineEntry;
 use maud::{Markup, html};
@@ -70,7 +71,10 @@ pub(crate) fn render(reader: &Reader, query: &QuarantineQuery, told: Told, held:
         }
         (search(reader, query))
         @if held.items.is_empty() { p.card.muted { (reader.t("quarantine-none")) } }
-        @else { (table(reader, &held.items)) (replay_all(reader, query)) }
+        @else {
+            (table(reader, &held.items))
+            @if reader.may(Act::ReplayQuarantine) { (replay_all(reader, query)) }
+        }
         nav.paging aria-label=(reader.t("paging")) {
             @if let Some(next) = &held.next {
                 a.button href=(address(query, next)) { (reader.t("paging-next")) }
@@ -135,7 +139,7 @@ fn row(reader: &Reader, held: &QuarantineEntry) -> Markup {
             }
             td data-label=(label("act")) {
                 @if is_cut(held) { span.muted { (reader.t("quarantine-cut")) } }
-                @else {
+                @else if reader.may(Act::ReplayQuarantine) {
                     form.inline method="post" action="/quarantine/replay" {
                         button name="id" value=(held.number) { (reader.t("quarantine-replay")) }
                     }

@@ -7,6 +7,7 @@ use crate::reader::Reader;
 use crate::washing_machine;
 use expect_test::expect;
 use hub_api::quarantine_list::QuarantineQuery;
+use hub_core::actor::Actor;
 use hub_core::call_rules::HoldReason;
 use hub_core::consent::Consent;
 use hub_core::contact::breaker::Pause;
@@ -62,6 +63,7 @@ fn reader(language: Language) -> Reader {
         language,
         zone: TimeZone::get("Asia/Shanghai").unwrap(),
         families: Arc::new(washing_machine::families()),
+        actor: Some(Actor::administrator("admin")),
     }
 }
 

@@ -130,8 +130,8 @@ impl Situation {
                 return Ok(Vec::new());
             }
             TicketAction::NotePromise => {
-                let reason = String::new();
-                self.note(id, &TicketEvent::PromiseReleased { reason }, HUB, now, changes);
+                let (reason, by) = (String::new(), None);
+                self.note(id, &TicketEvent::PromiseReleased { reason, by }, HUB, now, changes);
                 return Ok(Vec::new());
             }
             TicketAction::TakeBack { settlement, at } => {

@@ -219,6 +219,7 @@ impl Situation {
             contact: ContactThread::planned(now),
             appointment: None,
             promise: None,
+            next_promise: None,
             outcome: None,
             correction: None,
             trace: finding.trace,

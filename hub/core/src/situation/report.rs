@@ -58,6 +58,7 @@ impl Situation {
             contact: ContactThread::held(HoldReason::NothingToSay),
             appointment: None,
             promise: None,
+            next_promise: None,
             outcome: None,
             correction: None,
             trace: TraceId::new(now, (ids.0)()),

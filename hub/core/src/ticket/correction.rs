@@ -25,8 +25,8 @@ pub struct Correction {
 }
 
 impl ServiceTicket {
-    /// Another outcome for a closed ticket. What the old one made of the finding is taken back where the new one means
-    /// something else for it, and that is done.
+    /// Another outcome for a closed ticket. What the old one made of the finding, and of a visit that stood at the closing, is
+    /// taken back where the new one means something else for it, and that is done.
     pub(super) fn correct(
         mut self,
         outcome: &Outcome,
@@ -49,7 +49,7 @@ impl ServiceTicket {
             .map_err(|source| TicketError::Outcome { number, source })?;
         let labelled_at = self.correction.as_ref().map_or(self.closed_at, |last| Some(last.at));
         let (old, new) = (self.settlement(&was), self.settlement(outcome));
-        let mut actions = Vec::new();
+        let mut actions: Vec<TicketAction> = self.correct_visit(&was, outcome).into_iter().collect();
         if old != new {
             let taken_back = old.zip(labelled_at);
             actions.extend(taken_back.map(|(settlement, at)| TicketAction::TakeBack { settlement, at }));

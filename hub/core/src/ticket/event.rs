@@ -104,7 +104,7 @@ pub enum TicketEvent {
         /// What they wrote; 1 to 2,000 characters.
         text: String,
     },
-    /// A person promised something; an earlier promise is over with it.
+    /// A person promised something; an earlier promise of a person is over with it.
     Promised {
         /// What was promised; 1 to 500 characters.
         what: String,
@@ -113,12 +113,19 @@ pub enum TicketEvent {
         /// Time by which it is to be kept.
         by: Timestamp,
     },
-    /// The promise was kept.
-    PromiseKept,
-    /// The promise need not be kept any more.
+    /// A promise was kept.
+    PromiseKept {
+        /// Time of the promise that is meant; where none is given, the one that is due first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Timestamp>,
+    },
+    /// A promise need not be kept any more.
     PromiseReleased {
         /// Reason in the person's words, 1 to 500 characters; empty where the ticket was closed while it stood.
         reason: String,
+        /// Time of the promise that is meant; where none is given, the one that is due first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Timestamp>,
     },
     /// A person pressed "call now".
     CallRequested,
@@ -158,7 +165,7 @@ impl TicketEvent {
             | TicketEvent::Taken
             | TicketEvent::StatusSet { .. }
             | TicketEvent::Promised { .. }
-            | TicketEvent::PromiseKept
+            | TicketEvent::PromiseKept { .. }
             | TicketEvent::PromiseReleased { .. }
             | TicketEvent::CallRequested
             | TicketEvent::Booked { .. } => Act::WorkTickets,
@@ -190,7 +197,7 @@ impl TicketEvent {
 pub enum TicketAction {
     /// What became of the visit as the ticket was closed stands in the timeline too.
     NoteVisit(AppointmentEvent),
-    /// That the promise is over with the ticket stands there too.
+    /// That a promise is over with the ticket stands there too.
     NotePromise,
     /// What becomes of the finding.
     SettleFinding(Settlement),

@@ -1,6 +1,8 @@
 //! Promises to owners, and the bounds of what people write on tickets.
+//!
+//! A ticket has two at most, one of a person and one of a call, so that neither takes the other's place.
 
-use super::{HUB, TicketError};
+use super::{HUB, ServiceTicket, TicketError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,71 @@ impl Promise {
     /// Whether its time has passed.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.by <= now
+    }
+}
+
+impl ServiceTicket {
+    /// The promises that stand, the one that is due first before the other.
+    pub fn promises(&self) -> impl Iterator<Item = &Promise> {
+        self.promise.iter().chain(&self.next_promise)
+    }
+
+    /// A person's promise. An earlier one of a person is over with it.
+    pub(super) fn promise(
+        &mut self,
+        what: &str,
+        to: &str,
+        by: Timestamp,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), TicketError> {
+        check_text(self.number, "a promise", what, PROMISE_LEN_MAX)?;
+        check_text(self.number, "the name of the one promised", to, PROMISED_TO_LEN_MAX)?;
+        if by <= now {
+            return Err(TicketError::PromiseInThePast(self.number));
+        }
+        self.put_promise(Promise {
+            what: what.to_owned(),
+            to: to.to_owned(),
+            by,
+            made_by: actor.to_owned(),
+            made_at: now,
+        });
+        Ok(())
+    }
+
+    /// A call has said that a person rings by then. What a call has promised for an earlier time stands: it is not put off.
+    pub(super) fn promise_call(&mut self, by: Timestamp, now: Timestamp) {
+        let stands = self.promises().any(|known| known.is_of_call() && known.by <= by);
+        if !stands {
+            self.put_promise(Promise::of_call(by, now));
+        }
+    }
+
+    /// In the place of the one of its kind.
+    fn put_promise(&mut self, new: Promise) {
+        let known = [self.promise.take(), self.next_promise.take()];
+        let other = known
+            .into_iter()
+            .flatten()
+            .find(|known| known.is_of_call() != new.is_of_call());
+        (self.promise, self.next_promise) = match other {
+            Some(other) if other.by <= new.by => (Some(other), Some(new)),
+            other => (Some(new), other),
+        };
+    }
+
+    /// Takes a promise off the ticket, the other one stays: the one of this time, or the one that is due first.
+    pub(super) fn end_promise(&mut self, by: Option<Timestamp>) -> Result<(), TicketError> {
+        let is_meant = |known: &Option<Promise>| known.as_ref().is_some_and(|known| by.is_none_or(|by| known.by == by));
+        if is_meant(&self.promise) {
+            self.promise = self.next_promise.take();
+        } else if is_meant(&self.next_promise) {
+            self.next_promise = None;
+        } else {
+            return Err(TicketError::NoPromise(self.number));
+        }
+        Ok(())
     }
 }
 

@@ -66,8 +66,8 @@ pub enum TicketError {
     /// A promise that is due before it is made.
     #[error("ticket {0}: a promise must be due later than now")]
     PromiseInThePast(i64),
-    /// There is no promise to keep.
-    #[error("ticket {0} has no promise")]
+    /// There is no promise to keep, or none of that time.
+    #[error("ticket {0} has no such promise")]
     NoPromise(i64),
     /// Only what has an outcome can have another one.
     #[error("ticket {0} is not closed: close it with the right outcome")]

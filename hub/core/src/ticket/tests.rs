@@ -60,6 +60,7 @@ fn ticket(stands: Stands) -> ServiceTicket {
         },
         appointment: None,
         promise: None,
+        next_promise: None,
         outcome: None,
         correction: None,
         trace: TraceId(Uuid::from_u128(3)),
@@ -142,7 +143,7 @@ fn events() -> Vec<(&'static str, TicketEvent)> {
         ("taken", TicketEvent::Taken),
         ("paused by a person", TicketEvent::StatusSet { label: "parts".into() }),
         ("noted", TicketEvent::Noted { text: "n".into() }),
-        ("promise kept", TicketEvent::PromiseKept),
+        ("promise kept", TicketEvent::PromiseKept { by: None }),
         ("call now", TicketEvent::CallRequested),
         (
             "booked",
@@ -208,7 +209,7 @@ fn state_by_event() {
         Planned + taken -> Open/Planned
         Planned + paused by a person -> Paused/Planned
         Planned + noted -> Open/Planned
-        Planned + promise kept -> refused: ticket 7 has no promise
+        Planned + promise kept -> refused: ticket 7 has no such promise
         Planned + call now -> Open/Planned due
         Planned + booked -> Paused/Done
         Planned + fixed -> Resolved/Done finding Repaired
@@ -228,7 +229,7 @@ fn state_by_event() {
         InCall + taken -> Open/InCall
         InCall + paused by a person -> Paused/InCall
         InCall + noted -> Open/InCall
-        InCall + promise kept -> refused: ticket 7 has no promise
+        InCall + promise kept -> refused: ticket 7 has no such promise
         InCall + call now -> refused: ticket 7: a call with the owner is under way; wait until it has ended
         InCall + booked -> refused: ticket 7: a call with the owner is under way; wait until it has ended
         InCall + fixed -> refused: ticket 7: a call with the owner is under way; wait until it has ended
@@ -248,7 +249,7 @@ fn state_by_event() {
         Held + taken -> Open/Held held BelowGate
         Held + paused by a person -> Paused/Held held BelowGate
         Held + noted -> Open/Held held BelowGate
-        Held + promise kept -> refused: ticket 7 has no promise
+        Held + promise kept -> refused: ticket 7 has no such promise
         Held + call now -> Open/Planned due
         Held + booked -> Paused/Done
         Held + fixed -> Resolved/Done finding Repaired
@@ -268,7 +269,7 @@ fn state_by_event() {
         Visit + taken -> Paused/Done
         Visit + paused by a person -> Paused/Done
         Visit + noted -> Paused/Done
-        Visit + promise kept -> refused: ticket 7 has no promise
+        Visit + promise kept -> refused: ticket 7 has no such promise
         Visit + call now -> Paused/Planned due
         Visit + booked -> Paused/Done
         Visit + fixed -> Resolved/Done finding Repaired

@@ -93,15 +93,35 @@ impl ServiceTicket {
         let Some(visit) = self.standing_visit() else {
             return Ok(None);
         };
-        let event = if outcome.had_a_visit() && visit.state != AppointmentState::Proposed {
-            AppointmentEvent::Done
-        } else {
-            AppointmentEvent::Cancelled {
-                by: CancelledBy::Closing,
-                reason: String::new(),
-            }
-        };
+        let is_proposed = visit.state == AppointmentState::Proposed;
+        let (event, _) = if is_proposed { called_off() } else { end_by(outcome) };
         self.change_visit(&event, actor, now)?;
         Ok(Some(TicketAction::NoteVisit(event)))
     }
+
+    /// The visit that the closing ended as `was` has it ends as `is` has it. When it ended stays, by which it is known again, and
+    /// so does what people said of a visit before the closing.
+    pub(super) fn correct_visit(&mut self, was: &Outcome, is: &Outcome) -> Option<TicketAction> {
+        let ((_, ended), (event, ends)) = (end_by(was), end_by(is));
+        let closed_at = self.closed_at;
+        let visit = self.appointment.as_mut()?;
+        if ended == ends || visit.state != ended || Some(visit.changed_at) != closed_at {
+            return None;
+        }
+        visit.state = ends;
+        Some(TicketAction::NoteVisit(event))
+    }
+}
+
+/// What an outcome says of a visit that stood until then.
+fn end_by(outcome: &Outcome) -> (AppointmentEvent, AppointmentState) {
+    if outcome.had_a_visit() {
+        return (AppointmentEvent::Done, AppointmentState::Done);
+    }
+    called_off()
+}
+
+fn called_off() -> (AppointmentEvent, AppointmentState) {
+    let (by, reason) = (CancelledBy::Closing, String::new());
+    (AppointmentEvent::Cancelled { by, reason }, AppointmentState::Cancelled)
 }

@@ -3,9 +3,9 @@
 use super::Harness;
 use super::contact::{SCOPED, due, random, ring, view};
 use super::scene::{PHONES, after, ended, morning, played, site, tenant, ticket};
-use crate::Store;
 use crate::contact::{DueContact, RangIn};
 use crate::ticket::TicketFilter;
+use crate::{Store, StoreError};
 use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
@@ -82,15 +82,48 @@ pub(super) async fn what_a_call_promises_is_listed_until_a_person_says_otherwise
         .unwrap();
     assert_eq!(promised(store).await, made);
     let reason = "spoken with".to_owned();
-    let released = TicketEvent::PromiseReleased { reason };
+    let released = TicketEvent::PromiseReleased { reason, by: None };
     store.apply_ticket(&li, made[0].0, &released, after(62)).await.unwrap();
     assert_eq!(promised(store).await, made[1..]);
     assert_eq!(view(store, made[0].0).await.timeline.last().unwrap().event, released);
     store
-        .apply_ticket(&li, made[1].0, &TicketEvent::PromiseKept, after(63))
+        .apply_ticket(&li, made[1].0, &TicketEvent::PromiseKept { by: None }, after(63))
         .await
         .unwrap();
     assert_eq!(promised(store).await, []);
+}
+
+/// What a person promised for a later time stands behind what a call promises, and comes to the front as that is kept.
+pub(super) async fn a_call_takes_no_promise_of_a_person_away(h: &dyn Harness) {
+    let (place, store) = played(h).await;
+    let li = Actor::hub("li");
+    let id = ticket(&*store, "wm-1", 0.95).await;
+    let part = TicketEvent::Promised {
+        what: "A new pump".into(),
+        to: "Chen Jing".into(),
+        by: after(24 * 60),
+    };
+    store.apply_ticket(&li, id, &part, morning()).await.unwrap();
+    let order = ring(&*store, id, 0).await;
+    let said = order.attempt.rings_by.unwrap();
+    let three = AttemptEvent::Chose(Disposition::PersonWanted);
+    store.apply_attempt(order.attempt.id, three, after(1)).await.unwrap();
+    let end = ended(CallResult::Answered);
+    store.apply_attempt(order.attempt.id, end, after(2)).await.unwrap();
+    drop(store);
+
+    let store = place.hub().await;
+    assert_eq!(promised(&*store).await, [(id, said)], "a ticket is listed once");
+    let both = view(&*store, id).await.ticket;
+    let times: Vec<_> = both.promises().map(|one| (one.is_of_call(), one.by)).collect();
+    assert_eq!(times, [(true, said), (false, after(24 * 60))]);
+    let kept = TicketEvent::PromiseKept { by: Some(said) };
+    store.apply_ticket(&li, id, &kept, after(60)).await.unwrap();
+    let again = store.apply_ticket(&li, id, &kept, after(60)).await;
+    assert!(matches!(again, Err(StoreError::Ticket(_))), "{again:?}");
+    assert_eq!(promised(&*store).await, [(id, after(24 * 60))]);
+    let left = view(&*store, id).await.ticket;
+    assert_eq!((left.promise, left.next_promise), (both.next_promise, None));
 }
 
 /// An owner of whom nothing is open: a ticket is opened for the call, and the next call finds it.
@@ -186,9 +219,9 @@ pub(super) async fn a_stranger_names_an_appliance_by_keys(h: &dyn Harness) {
         .unwrap();
     assert!(!names("acme", "2").await);
     // Nobody keeps a promise of a closed ticket: it is over, and the timeline says so.
-    let reason = String::new();
+    let (reason, by) = (String::new(), None);
     let last = view(store, id).await.timeline.pop().unwrap();
-    assert_eq!(last.event, TicketEvent::PromiseReleased { reason });
+    assert_eq!(last.event, TicketEvent::PromiseReleased { reason, by });
     assert!(promised(store).await.iter().all(|(of, _)| *of != id));
 }
 

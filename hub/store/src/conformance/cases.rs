@@ -74,6 +74,7 @@ macro_rules! for_each_case {
                 contact::an_owner_who_rings_back_reaches_their_open_ticket [],
                 contact::without_a_slot_key_1_asks_for_a_person [],
                 caller::what_a_call_promises_is_listed_until_a_person_says_otherwise [],
+                caller::a_call_takes_no_promise_of_a_person_away [Restart],
                 caller::an_owner_without_a_ticket_gets_one_by_ringing [],
                 caller::a_stranger_names_an_appliance_by_keys [],
                 caller::a_ticket_waits_for_the_trunk_of_its_tenant [],

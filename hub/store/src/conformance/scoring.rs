@@ -208,6 +208,9 @@ pub(super) async fn what_is_told_of_an_appliance_is_shown_until_something_else_i
     assert_eq!(shown(&*store, ids[2]).await, Some(other));
     let listed = store.appliances(&hub, None, WIDE).await.unwrap().items;
     assert_eq!(listed.iter().filter(|view| view.watching.is_some()).count(), 3);
+    for view in listed {
+        assert_eq!(view.watching, shown(&*store, view.id).await, "{}", view.device);
+    }
 
     // The appliance changes hands: what was told is of the baseline before.
     let mut site = site();

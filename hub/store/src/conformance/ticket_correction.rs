@@ -6,6 +6,7 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::ticket::TicketView;
 use hub_core::actor::{Actor, Role};
+use hub_core::appointment::AppointmentState;
 use hub_core::finding::FindingState;
 use hub_core::id::{ApplianceId, TicketId};
 use hub_core::outcome::{Outcome, Resolution, Verdict};
@@ -129,10 +130,19 @@ pub(super) async fn a_repair_that_was_none_leaves_its_fault_open(h: &dyn Harness
     let id = appliance(store, "acme", "wm-1").await;
     let ticket = sees(store, id, 0).await.unwrap();
     let outcome = outcome(Resolution::ConfirmedFixed, Verdict::Right);
+    let opened = view(store, ticket).await;
+    let booked = TicketEvent::Booked {
+        slot: opened.next_slot.unwrap(),
+        service_point: opened.service_point.unwrap().id,
+    };
+    does(store, ticket, &booked, 1).await.unwrap();
     does(store, ticket, &TicketEvent::Closed { outcome }, 1).await.unwrap();
+    let ended = async || view(store, ticket).await.ticket.appointment.unwrap().state;
+    assert_eq!(ended().await, AppointmentState::Done);
     assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
     assert_eq!(open(store).await, []);
     does(store, ticket, &corrected(put_off()), 2).await.unwrap();
+    assert_eq!(ended().await, AppointmentState::Cancelled, "nobody was there");
     assert_eq!(open(store).await, [Some(ticket)]);
     assert!(
         store.baselines_restarted().await.unwrap().is_empty(),

@@ -78,9 +78,14 @@ async fn publish(lab: &Lab, device: &str, messages: &[String]) {
     }
 }
 
-async fn id(console: &Console, device: &str) -> Value {
+/// The appliance as the list has it.
+async fn listed(console: &Console, device: &str) -> Value {
     let appliances = console.all("/api/v1/appliances").await.unwrap();
-    appliances.iter().find(|one| one["device"] == device).unwrap()["id"].clone()
+    appliances.into_iter().find(|one| one["device"] == device).unwrap()
+}
+
+async fn id(console: &Console, device: &str) -> Value {
+    listed(console, device).await["id"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,6 +198,7 @@ async fn the_page_of_an_appliance_says_whether_it_is_watched_in_both_languages()
             (told["state"] == state).then_some(told)
         })
         .await;
+        assert_eq!(listed(&console, device).await["watching"]["state"], state, "{device}");
         for (language, words) in [("en", english), ("zh-CN", chinese)] {
             let page = page(&lab, language, &format!("/appliances/{id}")).await.unwrap();
             let text = text(&page);

@@ -50,14 +50,30 @@ pub(crate) struct Appliance {
     repeated: i64,
 }
 
+/// An appliance with whether it is watched.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WatchedAppliance {
+    #[serde(flatten)]
+    appliance: Appliance,
+    /// Whether an alarm can rise from its readings, as last said: when that changes, not with each reading.
+    watching: Watching,
+}
+
+impl WatchedAppliance {
+    pub(crate) fn of(view: ApplianceView, families: &Families) -> Self {
+        Self {
+            watching: watching::Watching::told(view.watching.clone(), &view.profile, families).into(),
+            appliance: view.into(),
+        }
+    }
+}
+
 /// An appliance with whether it is watched, what its newest samples hold that its profile does not know, and what its device
 /// agent says.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApplianceDetail {
     #[serde(flatten)]
-    appliance: Appliance,
-    /// Whether an alarm can rise from its readings, as last said: when that changes, not with each reading.
-    watching: Watching,
+    appliance: WatchedAppliance,
     /// Channels in its newest 500 samples that its profile does not have. They are kept beside the readings.
     unknown_channels: Vec<String>,
     /// Channels in its newest 500 samples that were outside the range that its profile states.
@@ -74,8 +90,7 @@ impl ApplianceDetail {
         device_agent: Option<DeviceAgent>,
     ) -> Self {
         Self {
-            watching: watching::Watching::told(view.watching.clone(), &view.profile, families).into(),
-            appliance: view.into(),
+            appliance: WatchedAppliance::of(view, families),
             unknown_channels: unplaced.unknown,
             out_of_range_channels: unplaced.out_of_range,
             device_agent,

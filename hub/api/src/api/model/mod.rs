@@ -13,7 +13,7 @@ mod reading;
 mod ticket;
 mod watching;
 
-pub(crate) use appliance::{Appliance, ApplianceDetail, Owner};
+pub(crate) use appliance::{Appliance, ApplianceDetail, Owner, WatchedAppliance};
 pub(crate) use appointment::{Appointment, AppointmentSummary, Slot};
 pub(crate) use command::Command;
 pub(crate) use contact::Contact;

@@ -20,8 +20,13 @@ pub(crate) struct Page<T> {
 
 impl<T> Page<T> {
     pub(crate) fn of<S: Into<T>>(page: hub_store::page::Page<S>) -> Self {
+        Self::with(page, Into::into)
+    }
+
+    /// Where more than the item is needed to say what is shown of it.
+    pub(crate) fn with<S>(page: hub_store::page::Page<S>, shown: impl FnMut(S) -> T) -> Self {
         Self {
-            items: page.items.into_iter().map(Into::into).collect(),
+            items: page.items.into_iter().map(shown).collect(),
             next: page.next,
         }
     }

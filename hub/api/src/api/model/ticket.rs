@@ -79,6 +79,18 @@ pub(crate) struct Promise {
     made_at: Timestamp,
 }
 
+impl From<ticket::Promise> for Promise {
+    fn from(promise: ticket::Promise) -> Self {
+        Self {
+            what: promise.what,
+            to: promise.to,
+            by: promise.by,
+            made_by: promise.made_by,
+            made_at: promise.made_at,
+        }
+    }
+}
+
 /// A label of a tenant's tickets.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Label {
@@ -147,8 +159,10 @@ pub(crate) struct Ticket {
     contact: ContactThread,
     /// The newest visit, whatever has become of it.
     appointment: Option<Appointment>,
-    /// What somebody was promised.
+    /// What somebody was promised; of two promises the one that is due first.
     promise: Option<Promise>,
+    /// The other promise: a person's where that one is a call's, a call's where it is a person's.
+    next_promise: Option<Promise>,
     /// The end.
     outcome: Option<Outcome>,
     /// The newest correction of the end, if it was corrected.
@@ -181,13 +195,8 @@ impl From<ServiceTicket> for Ticket {
                 requested_by: ticket.contact.requested_by,
                 reason: ticket.contact.reason,
             },
-            promise: ticket.promise.map(|promise| Promise {
-                what: promise.what,
-                to: promise.to,
-                by: promise.by,
-                made_by: promise.made_by,
-                made_at: promise.made_at,
-            }),
+            promise: ticket.promise.map(Into::into),
+            next_promise: ticket.next_promise.map(Into::into),
             appointment: ticket.appointment.map(Into::into),
             correction: ticket.correction.map(|last| Correction {
                 count: last.count,

@@ -1,10 +1,12 @@
 //! The list of appliances.
 
 use super::presence::{last_sample, presence};
+use super::watching::mark;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
 use hub_api::error::Result;
 use hub_api::extract::Query;
+use hub_core::watching::Watching;
 use hub_store::page::Page;
 use hub_store::site::ApplianceView;
 use maud::{Markup, html};
@@ -27,9 +29,17 @@ pub(crate) async fn page(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
     Ok(visitor.page(&visitor.reader.t("nav-appliances"), &body))
 }
 
-fn render(reader: &Reader, page: &Page<ApplianceView>) -> Markup {
-    let columns = ["appliance", "presence", "last-sample", "samples", "quarantined"];
+pub(crate) fn render(reader: &Reader, page: &Page<ApplianceView>) -> Markup {
+    let columns = [
+        "appliance",
+        "presence",
+        "watch",
+        "last-sample",
+        "samples",
+        "quarantined",
+    ];
     let label = |column: &str| reader.t(&format!("column-{column}"));
+    let watched = |view: &ApplianceView| Watching::told(view.watching.clone(), &view.profile, &reader.families);
     html! {
         div.head { h1 { (reader.t("nav-appliances")) } }
         @if page.items.is_empty() { p.card.muted { (reader.t("appliances-none")) } }
@@ -45,6 +55,7 @@ fn render(reader: &Reader, page: &Page<ApplianceView>) -> Markup {
                                 }
                             }
                             td data-label=(label("presence")) { (presence(reader, view)) }
+                            td data-label=(label("watch")) { (mark(reader, &watched(view))) }
                             td data-label=(label("last-sample")) { (last_sample(reader, view)) }
                             td data-label=(label("samples")) { (view.samples) }
                             td data-label=(label("quarantined")) { (view.quarantined) }

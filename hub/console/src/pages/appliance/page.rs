@@ -11,6 +11,7 @@ use crate::visitor::Visitor;
 use crate::words::{closed, code};
 use hub_api::error::Result;
 use hub_api::extract::Path;
+use hub_core::actor::Act;
 use hub_core::id::ApplianceId;
 use hub_core::outcome::NOTE_LEN_MAX;
 use hub_core::reporting::version_told;
@@ -94,7 +95,7 @@ pub(crate) fn render(
             @if tickets.is_empty() { p.muted { (reader.t("tickets-none")) } }
             @else { (table(reader, tickets)) }
         }
-        section.card.narrow { (open_ticket(reader, view)) }
+        @if reader.may(Act::WorkTickets) { section.card.narrow { (open_ticket(reader, view)) } }
     }
 }
 
@@ -128,7 +129,7 @@ fn health(reader: &Reader, view: &ApplianceView, unplaced: &Unplaced) -> Markup 
     };
     html! {
         (fact(&reader.t("column-quarantined"), &html! {
-            @if view.quarantined == 0 { "0" }
+            @if view.quarantined == 0 || !reader.may(Act::ReadQuarantine) { (view.quarantined) }
             @else { a href={ "/quarantine?appliance=" (view.id) } { (view.quarantined) } }
         }))
         (fact(&reader.t("gaps"), &html! { (view.gaps) }))

@@ -1,4 +1,4 @@
-//! Whether an appliance is watched, on its page.
+//! Whether an appliance is watched, on its page and in the list.
 
 use crate::pages::parts::fact::fact;
 use crate::reader::Reader;
@@ -8,16 +8,9 @@ use maud::{Markup, html};
 
 /// The state, what is wrong with it, and the readings that were left out.
 pub(super) fn render(reader: &Reader, told: &Watching) -> Markup {
-    let (sign, kind) = match told.state {
-        WatchState::Watched => ("●", "good"),
-        WatchState::Calibrating | WatchState::NoReadings => ("○", "muted"),
-        WatchState::NoModel | WatchState::TooSeldom | WatchState::ChannelsMissing | WatchState::TimesPassed => {
-            ("▲", "warn")
-        }
-    };
     let warn = |text: &str| html! { p.warn { span aria-hidden="true" { "▲" } " " (text) } };
     let state = html! {
-        span class=(kind) { span aria-hidden="true" { (sign) } " " (state(reader, told)) }
+        (mark(reader, told))
         @if let Some(at) = told.since {
             " " span.muted { (reader.with("presence-since", &[("time", &reader.time(at))])) }
         }
@@ -28,6 +21,18 @@ pub(super) fn render(reader: &Reader, told: &Watching) -> Markup {
         (fact(&reader.t("watch"), &state))
         @if !told.unjudged.is_empty() { (fact(&reader.t("watch-unjudged"), &unjudged(reader, told))) }
     }
+}
+
+/// The state alone, with the reason where it is not watched.
+pub(super) fn mark(reader: &Reader, told: &Watching) -> Markup {
+    let (sign, kind) = match told.state {
+        WatchState::Watched => ("●", "good"),
+        WatchState::Calibrating | WatchState::NoReadings => ("○", "muted"),
+        WatchState::NoModel | WatchState::TooSeldom | WatchState::ChannelsMissing | WatchState::TimesPassed => {
+            ("▲", "warn")
+        }
+    };
+    html! { span class=(kind) { span aria-hidden="true" { (sign) } " " (state(reader, told)) } }
 }
 
 fn state(reader: &Reader, told: &Watching) -> String {

@@ -55,9 +55,15 @@ fn every_event_is_told_in_both_languages() {
             to: "t".into(),
             by: until,
         },
-        E::PromiseKept,
-        E::PromiseReleased { reason: "r".into() },
-        E::PromiseReleased { reason: String::new() },
+        E::PromiseKept { by: None },
+        E::PromiseReleased {
+            reason: "r".into(),
+            by: None,
+        },
+        E::PromiseReleased {
+            reason: String::new(),
+            by: None,
+        },
         E::Corrected {
             outcome: samples()[3].ticket.outcome.clone().unwrap(),
             reason: "r".into(),

@@ -98,6 +98,31 @@ fn a_promise_leads_the_list_until_it_is_kept_or_released() {
     assert!(page.contains("The promise need not be kept …"), "{page}");
 }
 
+#[test]
+fn of_two_promises_each_is_said_and_has_its_own_buttons() {
+    let mut view = samples()[6].clone();
+    let of_person = view.ticket.promise.take().unwrap();
+    let of_call = Promise {
+        what: PERSON_RINGS.into(),
+        to: TO_OWNER.into(),
+        by: sample::at("11:05"),
+        made_by: HUB.into(),
+        made_at: sample::at("09:01"),
+    };
+    (view.ticket.promise, view.ticket.next_promise) = (Some(of_call.clone()), Some(of_person.clone()));
+    let page = ticket::page::render(&reader(Language::En), &view).into_string();
+    for (promise, sentence) in [
+        (&of_call, "that a person rings by 22 Nov 11:05."),
+        (&of_person, "hose, by 22 Nov 18:00."),
+    ] {
+        assert_eq!(words(&page).matches(sentence).count(), 2, "{sentence}");
+        let named = format!("name=\"by\" value=\"{}\"", promise.by);
+        assert_eq!(page.matches(&named).count(), 2, "{named} is not in\n{page}");
+    }
+    let list = promises::render(&reader(Language::En), &[summary(view)], sample::at("12:00")).into_string();
+    assert_eq!(list.matches("<tr>").count(), 2, "a ticket once, by what is due first");
+}
+
 /// Two clicks closed tickets as repaired: now nothing is chosen beforehand, and what speaks against it stands beside it.
 #[test]
 fn a_ticket_is_closed_with_nothing_chosen_and_beside_its_alarm() {

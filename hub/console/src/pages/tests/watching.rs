@@ -2,6 +2,7 @@
 
 use super::*;
 use hub_core::watching::{Unjudged, WatchState, Watching};
+use hub_store::site::ApplianceView;
 use strum::VariantArray;
 
 fn told(state: WatchState) -> Watching {
@@ -16,14 +17,31 @@ fn told(state: WatchState) -> Watching {
     }
 }
 
-/// The part of the page that says it.
-fn page(language: Language, profile: &str, watching: Option<Watching>) -> String {
+fn view_of(profile: &str, watching: Option<Watching>) -> ApplianceView {
     let mut view = sample::withdrawn().appliance;
     view.profile = profile.to_owned();
     view.watching = watching;
-    let page = appliance::page::render(&reader(language), &view, &unplaced(), None, &[], &[], &[]).into_string();
+    view
+}
+
+/// The part of the page that says it.
+fn page(language: Language, profile: &str, watching: Option<Watching>) -> String {
+    let view = view_of(profile, watching);
+    said(&appliance::page::render(&reader(language), &view, &unplaced(), None, &[], &[], &[]).into_string())
+}
+
+/// The list with this appliance alone.
+fn list(language: Language, profile: &str, watching: Option<Watching>) -> String {
+    let page = Page {
+        items: vec![view_of(profile, watching)],
+        next: None,
+    };
+    said(&appliance::list::render(&reader(language), &page).into_string())
+}
+
+fn said(page: &str) -> String {
     assert!(!page.contains('\u{27e6}'), "a text is missing");
-    words(&page).replace(['\u{2068}', '\u{2069}'], "").replace('\n', " ")
+    words(page).replace(['\u{2068}', '\u{2069}'], "").replace('\n', " ")
 }
 
 #[test]
@@ -60,6 +78,9 @@ fn every_state_is_said_in_both_languages() {
         for (language, words) in [(Language::En, english), (Language::ZhCn, chinese)] {
             let page = page(language, profile, said.clone());
             assert!(page.contains(words), "{state:?}: {words} is not in\n{page}");
+            let state_alone = words.split(" since").next().unwrap().split(" 自").next().unwrap();
+            let list = list(language, profile, said.clone());
+            assert!(list.contains(state_alone), "{state:?}: {state_alone} is not in\n{list}");
         }
     }
 }

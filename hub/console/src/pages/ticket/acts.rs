@@ -5,6 +5,7 @@ use super::{desk, outcome};
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::words::{closed, code, hold};
+use hub_core::actor::Act;
 use hub_core::appointment::{CancelledBy, REASON_LEN_MAX};
 use hub_core::call_rules::{HoldReason, never_rung};
 use hub_core::contact::ContactPhase;
@@ -15,17 +16,26 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         h2 #acts-title { (reader.t("acts")) }
         @if view.ticket.is_closed() { (outcome::end(reader, view)) }
+        @else if !reader.may(Act::NoteTickets) { p.muted { (reader.t("acts-none")) } }
         @else if view.ticket.contact.phase == ContactPhase::InCall {
             p { (reader.t("acts-in-call")) }
             @if view.ticket.standing_visit().is_some() { (attend(reader, view)) }
             (desk::render(reader, view))
         } @else {
-            div.acts { (take(reader, view)) (call(reader, view)) (book(reader, view)) }
+            @if reader.may(Act::WorkTickets) {
+                div.acts { (take(reader, view)) (call(reader, view)) (book(reader, view)) }
+            }
             @if view.ticket.standing_visit().is_some() { (visit(reader, view)) }
             (desk::render(reader, view))
-            @if view.ticket.fault.is_some() { (outcome::false_alarm(reader, view)) }
-            (outcome::close(reader, view))
+            @if reader.may(Act::CloseTickets) { (close(reader, view)) }
         }
+    }
+}
+
+fn close(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
+        @if view.ticket.fault.is_some() { (outcome::false_alarm(reader, view)) }
+        (outcome::close(reader, view))
     }
 }
 
@@ -69,25 +79,33 @@ fn book(reader: &Reader, view: &TicketView) -> Markup {
     }
 }
 
-/// What became of the visit: a button each for the technician's words, and a form for calling it off.
 /// How a visit goes: the technician says it, also beside a call.
 fn attend(reader: &Reader, view: &TicketView) -> Markup {
     html! {
-        h3 { (reader.t("visit")) }
-        div.acts {
-            @for event in ["en_route", "done", "no_show"] {
-                form method="post" action=(action(view, "appointment")) {
-                    input type="hidden" name="event" value=(event);
-                    button { (closed(reader, "act-visit", &event)) }
+        @if reader.may(Act::AttendVisits) {
+            h3 { (reader.t("visit")) }
+            div.acts {
+                @for event in ["en_route", "done", "no_show"] {
+                    form method="post" action=(action(view, "appointment")) {
+                        input type="hidden" name="event" value=(event);
+                        button { (closed(reader, "act-visit", &event)) }
+                    }
                 }
             }
         }
     }
 }
 
+/// What became of the visit: a button each for the technician's words, and a form for calling it off.
 fn visit(reader: &Reader, view: &TicketView) -> Markup {
     html! {
         (attend(reader, view))
+        @if reader.may(Act::WorkTickets) { (cancel(reader, view)) }
+    }
+}
+
+fn cancel(reader: &Reader, view: &TicketView) -> Markup {
+    html! {
         details {
             summary { (reader.t("act-visit-cancel")) }
             form method="post" action=(action(view, "appointment")) {

@@ -2,13 +2,19 @@
 
 use super::forms::action;
 use crate::reader::Reader;
+use hub_core::actor::Act;
 use hub_core::outcome::NOTE_LEN_MAX;
 use hub_core::ticket::{PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise, RELEASE_LEN_MAX, TicketCategory, TicketLabel};
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
 
 pub(super) fn render(reader: &Reader, view: &TicketView) -> Markup {
-    html! { (status(reader, view)) (note(reader, view)) (promise(reader, view)) }
+    let works = reader.may(Act::WorkTickets);
+    html! {
+        @if works { (status(reader, view)) }
+        @if reader.may(Act::NoteTickets) { (note(reader, view)) }
+        @if works { (promise(reader, view)) }
+    }
 }
 
 /// A promise that still stands, in a sentence.
@@ -59,14 +65,16 @@ fn note(reader: &Reader, view: &TicketView) -> Markup {
 
 fn promise(reader: &Reader, view: &TicketView) -> Markup {
     html! {
-        @if let Some(promise) = &view.ticket.promise {
+        @for promise in view.ticket.promises() {
             form method="post" action=(action(view, "promise-kept")) {
                 p { (promised(reader, promise)) }
+                input type="hidden" name="by" value=(promise.by);
                 button { (reader.t("act-promise-kept")) }
             }
             details {
                 summary { (reader.t("act-promise-release")) }
                 form method="post" action=(action(view, "promise-released")) {
+                    input type="hidden" name="by" value=(promise.by);
                     label { (reader.t("promise-release-reason"))
                         input name="reason" required maxlength=(RELEASE_LEN_MAX); }
                     button { (reader.t("act-promise-release-confirm")) }

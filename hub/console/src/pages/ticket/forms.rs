@@ -91,13 +91,17 @@ pub(crate) async fn promise(
     Ok(back(id))
 }
 
-/// Takes the promise off the ticket.
-pub(crate) async fn promise_kept(visitor: Visitor, Path(id): Path<Uuid>) -> Result<Redirect> {
-    ticket_promise_kept::act(&visitor.app, &visitor.session, TicketId(id)).await?;
+/// Takes a promise off the ticket.
+pub(crate) async fn promise_kept(
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    FormBody(form): FormBody<ticket_promise_kept::Kept>,
+) -> Result<Redirect> {
+    ticket_promise_kept::act(&visitor.app, &visitor.session, TicketId(id), form).await?;
     Ok(back(id))
 }
 
-/// Takes the promise off the ticket though it was not kept.
+/// Takes a promise off the ticket though it was not kept.
 pub(crate) async fn promise_released(
     visitor: Visitor,
     Path(id): Path<Uuid>,

@@ -3,6 +3,7 @@
 use super::forms::action;
 use crate::reader::Reader;
 use crate::words::{closed, code};
+use hub_core::actor::Act;
 use hub_core::finding::FindingState;
 use hub_core::outcome::{NOTE_LEN_MAX, Outcome, Resolution, Verdict};
 use hub_core::ticket::{CORRECTION_REASON_LEN_MAX, CORRECTIONS_MAX, Settlement};
@@ -21,7 +22,9 @@ pub(super) fn end(reader: &Reader, view: &TicketView) -> Markup {
             @if let Some(last) = correction {
                 p.muted { (reader.with("outcome-corrected", &[("name", &last.by), ("time", &reader.time(last.at)), ("reason", &last.reason)])) }
             }
-            @if correction.is_none_or(|last| last.count < CORRECTIONS_MAX) { (correct(reader, view, outcome)) }
+            @if reader.may(Act::CorrectOutcomes) && correction.is_none_or(|last| last.count < CORRECTIONS_MAX) {
+                (correct(reader, view, outcome))
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
                 }
             }
             (summary(reader, view))
-            @if let Some(promise) = ticket.promise.as_ref().filter(|_| !ticket.is_closed()) { p.summary { (desk::promised(reader, promise)) } }
+            @for promise in ticket.promises().filter(|_| !ticket.is_closed()) { p.summary { (desk::promised(reader, promise)) } }
         }
         (live_note(reader))
         div.columns {

@@ -103,9 +103,9 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, before: &[TimelineEnt
             let by = reader.time(*by);
             reader.with("promise-stands", &[("what", what), ("to", to), ("by", &by)])
         }
-        TicketEvent::PromiseKept => reader.t("event-promise-kept"),
-        TicketEvent::PromiseReleased { reason } if reason.is_empty() => reader.t("event-promise-over"),
-        TicketEvent::PromiseReleased { reason } => reader.with("event-promise-released", &[("reason", reason)]),
+        TicketEvent::PromiseKept { .. } => reader.t("event-promise-kept"),
+        TicketEvent::PromiseReleased { reason, .. } if reason.is_empty() => reader.t("event-promise-over"),
+        TicketEvent::PromiseReleased { reason, .. } => reader.with("event-promise-released", &[("reason", reason)]),
         TicketEvent::CallRequested => reader.t("event-call-requested"),
         TicketEvent::Booked { slot, service_point } => {
             let slot = reader.slot(*slot, &zone(reader, view));

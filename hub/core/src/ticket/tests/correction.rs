@@ -1,6 +1,7 @@
 //! A label that was wrong, and what takes its place.
 
 use super::*;
+use crate::appointment::{AppointmentEvent, AppointmentState, CancelledBy};
 
 fn labelled(resolution: Resolution, verdict: Verdict, note: &str) -> Outcome {
     Outcome {
@@ -54,6 +55,53 @@ fn a_corrected_ticket_stays_closed_and_says_by_whom_and_why() {
         actions,
         [taken_back, TicketAction::SettleFinding(Settlement::LeftAsItIs)]
     );
+}
+
+/// Two clicks ended the visit three days before its slot; what people have said of it is not touched.
+#[test]
+fn a_visit_that_the_closing_ended_ends_as_the_new_outcome_has_it() {
+    use AppointmentState as A;
+    let fixed = || labelled(Resolution::ConfirmedFixed, Verdict::Right, "");
+    let put_off = || labelled(Resolution::ConfirmedDeferred, Verdict::Right, "");
+    let told = |ticket: ServiceTicket, outcome| {
+        let event = corrected(outcome, "nobody was there");
+        let (ticket, actions) = ticket.apply(&event, "lena", &declared(), due()).unwrap();
+        let noted = actions.into_iter().find_map(|action| match action {
+            TicketAction::NoteVisit(event) => Some(event),
+            TicketAction::NotePromise | TicketAction::SettleFinding(_) | TicketAction::TakeBack { .. } => None,
+        });
+        let visit = ticket.appointment.clone().unwrap();
+        (ticket, visit.state, noted)
+    };
+    let closed = after(visited(), &TicketEvent::Closed { outcome: fixed() }, "li").unwrap();
+    let (ticket, state, noted) = told(closed, put_off());
+    let called_off = AppointmentEvent::Cancelled {
+        by: CancelledBy::Closing,
+        reason: String::new(),
+    };
+    assert_eq!((state, noted), (A::Cancelled, Some(called_off)));
+    // Another one that says the same of the visit, and one after it that says the other again.
+    let (ticket, state, noted) = told(ticket, labelled(Resolution::Unreachable, Verdict::NotChecked, ""));
+    assert_eq!((state, noted), (A::Cancelled, None));
+    let (_, state, noted) = told(ticket, fixed());
+    assert_eq!((state, noted), (A::Done, Some(AppointmentEvent::Done)));
+    // Said by people, an hour before the closing or in the same moment.
+    for said in [A::Done, A::Cancelled, A::NoShow] {
+        for hours in [0, 1] {
+            let mut ticket = visited();
+            let visit = ticket.appointment.as_mut().unwrap();
+            visit.state = said;
+            visit.changed_at = now() - jiff::SignedDuration::from_hours(hours);
+            let (closed_as, then) = if said == A::Done {
+                (put_off(), fixed())
+            } else {
+                (fixed(), put_off())
+            };
+            let closed = after(ticket, &TicketEvent::Closed { outcome: closed_as }, "li").unwrap();
+            let (_, state, noted) = told(closed, then);
+            assert_eq!((state, noted), (said, None));
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// The promise that is due first is kept.
+const KEPT: TicketEvent = TicketEvent::PromiseKept { by: None };
+
 /// Labels are people's: the hub changes one only together with the category, and then to the first of it.
 #[test]
 fn a_label_stays_until_the_category_changes() {
@@ -43,10 +46,13 @@ fn a_promise_is_made_replaced_and_kept() {
     assert_eq!((promise.by, promise.made_at), (due(), now()));
     let replaced = after(made, &promised("a call", due()), "li").unwrap();
     assert_eq!(replaced.promise.as_ref().unwrap().made_by, "li");
-    let kept = after(replaced, &TicketEvent::PromiseKept, "li").unwrap();
+    let kept = after(replaced, &KEPT, "li").unwrap();
     assert_eq!(kept.promise, None);
     let refused = |event: &TicketEvent| after(ticket(Stands::Held), event, "li").unwrap_err().to_string();
-    let released = |reason: &str| TicketEvent::PromiseReleased { reason: reason.into() };
+    let released = |reason: &str| TicketEvent::PromiseReleased {
+        reason: reason.into(),
+        by: None,
+    };
     let made = after(ticket(Stands::Held), &promised("a part", due()), "lena").unwrap();
     assert_eq!(
         after(made.clone(), &released("spoken with"), "li").unwrap().promise,
@@ -58,8 +64,8 @@ fn a_promise_is_made_replaced_and_kept() {
             .to_string()
             .contains("1 to 500")
     );
-    assert!(refused(&released("spoken with")).contains("no promise"));
-    assert!(refused(&TicketEvent::PromiseKept).contains("no promise"));
+    assert!(refused(&released("spoken with")).contains("no such promise"));
+    assert!(refused(&KEPT).contains("no such promise"));
     assert!(refused(&promised("now", now())).contains("later than now"));
     assert!(refused(&promised(" ", due())).contains("1 to 500"));
     let text = "x".repeat(NOTE_LEN_MAX + 1);
@@ -108,6 +114,76 @@ fn what_a_call_promises_stands_on_the_ticket() {
         closed.promise.is_none() && actions.contains(&TicketAction::NotePromise),
         "{actions:?}"
     );
+}
+
+/// Neither a person's promise nor a call's is lost in the other, whichever comes first and whichever is due first.
+#[test]
+fn a_promise_of_a_person_and_one_of_a_call_stand_beside_each_other() {
+    let hours = |hours| now() + jiff::SignedDuration::from_hours(hours);
+    let of_person = |by| TicketEvent::Promised {
+        what: "a part".into(),
+        to: "Li Wei".into(),
+        by: hours(by),
+    };
+    let of_call = |by| TicketEvent::NamedByCaller { rings_by: hours(by) };
+    let times = |ticket: &ServiceTicket| -> Vec<_> {
+        let promises = ticket.promises();
+        promises
+            .map(|one| (one.by.duration_since(now()).as_hours(), one.is_of_call()))
+            .collect()
+    };
+    let with = |events: &[TicketEvent]| {
+        let told = events.iter();
+        told.fold(ticket(Stands::Held), |ticket, event| {
+            after(ticket, event, "lena").unwrap()
+        })
+    };
+    for (events, expected) in [
+        (vec![of_person(5), of_call(3)], [(3, true), (5, false)]),
+        (vec![of_call(3), of_person(5)], [(3, true), (5, false)]),
+        (vec![of_call(5), of_person(3)], [(3, false), (5, true)]),
+        (vec![of_person(3), of_call(5)], [(3, false), (5, true)]),
+        // Each takes the place of its own kind alone; a call puts nothing off.
+        (vec![of_person(5), of_call(3), of_person(2)], [(2, false), (3, true)]),
+        (vec![of_call(5), of_person(4), of_call(3)], [(3, true), (4, false)]),
+        (vec![of_person(5), of_call(3), of_call(4)], [(3, true), (5, false)]),
+    ] {
+        assert_eq!(times(&with(&events)), expected, "{events:?}");
+    }
+    // The one that is over leaves the other, and the same word again does not end that one too.
+    let both = with(&[of_person(5), of_call(3)]);
+    let kept = |ticket: &ServiceTicket, by| after(ticket.clone(), &TicketEvent::PromiseKept { by }, "li");
+    assert_eq!(times(&kept(&both, None).unwrap()), [(5, false)]);
+    assert_eq!(times(&kept(&both, Some(hours(5))).unwrap()), [(3, true)]);
+    let left = kept(&both, Some(hours(3))).unwrap();
+    assert_eq!(times(&left), [(5, false)]);
+    let refused = kept(&left, Some(hours(3))).unwrap_err().to_string();
+    assert!(refused.contains("no such promise"), "{refused}");
+    let released = TicketEvent::PromiseReleased {
+        reason: "spoken with".into(),
+        by: Some(hours(5)),
+    };
+    assert_eq!(times(&after(left, &released, "li").unwrap()), []);
+    // Both are over with the ticket, a line of the timeline each.
+    let outcome = Outcome {
+        resolution: Resolution::Unreachable,
+        verdict: Verdict::NotChecked,
+        note: String::new(),
+    };
+    let closed = both.apply(&TicketEvent::Closed { outcome }, "li", &declared(), now());
+    let (closed, actions) = closed.unwrap();
+    let noted = actions.iter().filter(|action| **action == TicketAction::NotePromise);
+    assert_eq!((times(&closed), noted.count()), (vec![], 2));
+}
+
+/// As timelines have it from before there were two.
+#[test]
+fn a_promise_that_was_kept_before_is_read() {
+    let stored = serde_json::json!({ "event": "promise_kept" });
+    assert_eq!(serde_json::to_value(KEPT).unwrap(), stored);
+    assert_eq!(serde_json::from_value::<TicketEvent>(stored).unwrap(), KEPT);
+    let released = serde_json::json!({ "event": "promise_released", "reason": "r" });
+    assert!(serde_json::from_value::<TicketEvent>(released).is_ok());
 }
 
 /// A ticket that a person opened: nobody is rung by the hub, nothing is said of a prediction, and only a repair starts the baseline
