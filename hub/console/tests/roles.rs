@@ -92,7 +92,14 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
     };
     // It waits for its visit.
     let query = if is_list { "?category=paused" } else { "" };
-    send(hub, method, &format!("{}{query}", path.replace("{id}", &id)), who, &form).await
+    send(
+        hub,
+        method,
+        &format!("{}{query}", path.replace("{id}", &id)),
+        who,
+        &form,
+    )
+    .await
 }
 
 async fn send(hub: &Hub, method: Method, path: &str, who: &str, form: &[(&str, String)]) -> Response {
@@ -229,7 +236,11 @@ async fn no_page_offers_what_the_role_does_not_allow() {
     ] {
         offers_what_is_allowed(&hub, path).await;
     }
-    let outcome = [("resolution", "no_fault_found"), ("verdict", "not_checked"), ("note", "")];
+    let outcome = [
+        ("resolution", "no_fault_found"),
+        ("verdict", "not_checked"),
+        ("note", ""),
+    ];
     post(&format!("{opened}/close"), &outcome).await;
     let page = shown(&hub, &opened, Role::Administrator).await.unwrap();
     assert!(forms(&page).contains("/tickets/{id}/correction"));

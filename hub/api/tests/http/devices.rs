@@ -131,7 +131,10 @@ async fn the_list_says_of_each_appliance_whether_it_is_watched() {
         watching: [(ApplianceId(2), seldom)].into(),
         ..ScoringCommit::default()
     };
-    hub.store.commit_scoring(&commit, support::sample::at("09:05")).await.unwrap();
+    hub.store
+        .commit_scoring(&commit, support::sample::at("09:05"))
+        .await
+        .unwrap();
     let program = hub.program().await;
     let listed = program.json("/api/v1/appliances").await;
     let items = listed["items"].as_array().unwrap();

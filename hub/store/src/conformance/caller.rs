@@ -3,9 +3,9 @@
 use super::Harness;
 use super::contact::{SCOPED, due, random, ring, view};
 use super::scene::{PHONES, after, ended, morning, played, site, tenant, ticket};
-use crate::{Store, StoreError};
 use crate::contact::{DueContact, RangIn};
 use crate::ticket::TicketFilter;
+use crate::{Store, StoreError};
 use hub_core::actor::Actor;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;

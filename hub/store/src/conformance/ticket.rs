@@ -143,14 +143,9 @@ pub(super) async fn notes_and_promises_are_kept_with_the_ticket(h: &dyn Harness)
     };
     store.apply_ticket(&technician, id, &noted, after(2)).await.unwrap();
     let promise_kept = TicketEvent::PromiseKept { by: None };
-    let kept = store
-        .apply_ticket(&technician, id, &promise_kept, after(3))
-        .await;
+    let kept = store.apply_ticket(&technician, id, &promise_kept, after(3)).await;
     assert!(matches!(kept, Err(StoreError::NotAllowed(_))), "{kept:?}");
-    store
-        .apply_ticket(&LI, id, &promise_kept, after(3))
-        .await
-        .unwrap();
+    store.apply_ticket(&LI, id, &promise_kept, after(3)).await.unwrap();
     let story = view(&*store, id).await;
     assert_eq!(story.ticket.promise, None);
     let lines: Vec<_> = story
@@ -158,8 +153,5 @@ pub(super) async fn notes_and_promises_are_kept_with_the_ticket(h: &dyn Harness)
         .iter()
         .map(|line| (&*line.actor, line.event.clone()))
         .collect();
-    assert_eq!(
-        lines[1..],
-        [("li", promised), ("wu", noted), ("li", promise_kept)]
-    );
+    assert_eq!(lines[1..], [("li", promised), ("wu", noted), ("li", promise_kept)]);
 }

@@ -30,7 +30,14 @@ pub(crate) async fn page(visitor: Visitor, Query(query): Query<ListQuery>) -> Re
 }
 
 pub(crate) fn render(reader: &Reader, page: &Page<ApplianceView>) -> Markup {
-    let columns = ["appliance", "presence", "watch", "last-sample", "samples", "quarantined"];
+    let columns = [
+        "appliance",
+        "presence",
+        "watch",
+        "last-sample",
+        "samples",
+        "quarantined",
+    ];
     let label = |column: &str| reader.t(&format!("column-{column}"));
     let watched = |view: &ApplianceView| Watching::told(view.watching.clone(), &view.profile, &reader.families);
     html! {
