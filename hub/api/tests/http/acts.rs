@@ -110,10 +110,9 @@ async fn of_two_promises_the_one_that_is_named_is_kept() {
     assert_eq!(post("promise", "k1", part).await.status(), 200);
     let rings_by = "2026-11-22T11:00:00Z".parse().unwrap();
     let named = TicketEvent::NamedByCaller { rings_by };
-    hub.store
-        .apply_ticket(&scene::hub(), hub.tickets[2], &named, support::sample::at("09:05"))
-        .await
-        .unwrap();
+    let (actor, at) = (scene::hub(), support::sample::at("09:05"));
+    let told = hub.store.apply_ticket(&actor, hub.tickets[2], &named, at);
+    told.await.unwrap();
     let ticket = program.json(&hub.ticket(3)).await["ticket"].clone();
     assert_eq!(ticket["promise"]["what"], "person_rings");
     assert_eq!(ticket["next_promise"]["what"], "a part");
