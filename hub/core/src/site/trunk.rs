@@ -101,7 +101,7 @@ impl Trunk {
     }
 }
 
-impl fmt::Debug for Trunk {
+impl<N> fmt::Debug for Trunk<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trunk")
             .field("proxy", &self.proxy)
