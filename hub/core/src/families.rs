@@ -46,13 +46,19 @@ impl Families {
             families: families.map(|family| (family.profile.name.clone(), family)).collect(),
             models: BTreeMap::new(),
         };
+        all.set_models(models);
+        all
+    }
+
+    /// Takes these models' words in place of those before.
+    pub fn set_models(&mut self, models: impl IntoIterator<Item = ModelWords>) {
+        self.models.clear();
         for model in models {
-            all.models.entry(model.profile.clone()).or_default().push(model);
+            self.models.entry(model.profile.clone()).or_default().push(model);
         }
-        for models in all.models.values_mut() {
+        for models in self.models.values_mut() {
             models.sort_by_cached_key(|model| (model.family != model.profile, model.family.clone()));
         }
-        all
     }
 
     /// Takes a family, in place of one with the same profile's name.

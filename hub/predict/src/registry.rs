@@ -5,19 +5,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::{Model, ModelError};
+use crate::serving::{Serving, ServingError};
 
 /// Depth to which model folders are looked for: `models/evaluation/<set>/<model>`.
 const DEPTH: usize = 3;
 
+/// The files of a model folder.
+const FILES: [&str; 3] = ["manifest.toml", "model.onnx", "golden.jsonl"];
+
 /// The models a hub serves.
 pub struct Registry {
     models: BTreeMap<String, Arc<Model>>,
+    /// Models that could be served in place of those.
+    others: Vec<Arc<Model>>,
     refused: Vec<(PathBuf, ModelError)>,
+    /// Families of which a person chose a version that is not there.
+    missing: Vec<(String, u32)>,
 }
 
 /// Why a directory cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
+    /// The list of versions that people chose cannot be used.
+    #[error("which versions are to be served is not known")]
+    Serving(#[from] ServingError),
     /// It cannot be listed.
     #[error("cannot list the models in {}", path.display())]
     List {
@@ -37,41 +48,88 @@ pub enum RegistryError {
 }
 
 impl Registry {
-    /// Loads every folder with a `manifest.toml`, up to three levels down. Of several models of a family the highest
-    /// version is served. A folder that is refused does not stop the others: see [`Registry::refused`].
+    /// Loads every folder with a `manifest.toml`, up to three levels down. Of several models of a family the one is served
+    /// whose version a person chose ([`Serving`]), else the highest version. A folder that is refused does not stop the others:
+    /// see [`Registry::refused`].
     ///
     /// # Errors
-    /// The directory cannot be listed, or holds no usable model.
+    /// The directory cannot be listed, holds no usable model, or its list of chosen versions cannot be used.
     pub fn load(directory: &Path) -> Result<Registry, RegistryError> {
+        Self::nothing().load_again(directory)
+    }
+
+    /// Loads the directory once more after files in it have changed. What cannot be used leaves what this registry serves: a model
+    /// whose folder is now refused is served as it was, and so is one whose folder has gone, where no other is left of its family.
+    ///
+    /// # Errors
+    /// As [`Registry::load`].
+    pub fn load_again(&self, directory: &Path) -> Result<Registry, RegistryError> {
+        let serving = Serving::read(directory)?;
         let mut folders = Vec::new();
         find(directory, DEPTH, &mut folders).map_err(|source| RegistryError::List {
             path: directory.to_owned(),
             source,
         })?;
         folders.sort();
-        let mut registry = Registry {
-            models: BTreeMap::new(),
-            refused: Vec::new(),
-        };
+        let mut next = Self::nothing();
+        let mut usable = Vec::new();
         for folder in folders {
             match Model::load(&folder) {
-                Ok(model) => registry.insert(model),
-                Err(why) => registry.refused.push((folder, why)),
+                Ok(model) => usable.push(Arc::new(model)),
+                Err(why) => {
+                    usable.extend(self.models.values().find(|served| served.folder() == folder).cloned());
+                    next.refused.push((folder, why));
+                }
             }
         }
-        if registry.models.is_empty() {
+        for served in self.models.values() {
+            if usable.iter().any(|model| model.family() == served.family()) {
+                continue;
+            }
+            if let Err(why) = Model::load(served.folder()) {
+                next.refused.push((served.folder().to_owned(), why));
+                usable.push(served.clone());
+            }
+        }
+        next.serve(usable, &serving);
+        if next.models.is_empty() {
             return Err(RegistryError::Empty {
                 path: directory.to_owned(),
-                refused: registry.refused.len(),
+                refused: next.refused.len(),
             });
         }
-        Ok(registry)
+        Ok(next)
     }
 
-    fn insert(&mut self, model: Model) {
-        let newer = |served: &Arc<Model>| served.manifest().version >= model.manifest().version;
-        if !self.models.get(model.family()).is_some_and(newer) {
-            self.models.insert(model.family().to_owned(), Arc::new(model));
+    fn nothing() -> Self {
+        Self {
+            models: BTreeMap::new(),
+            others: Vec::new(),
+            refused: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+
+    /// Chooses one model of each family.
+    fn serve(&mut self, usable: Vec<Arc<Model>>, serving: &Serving) {
+        let mut families: BTreeMap<String, Vec<Arc<Model>>> = BTreeMap::new();
+        for model in usable {
+            families.entry(model.family().to_owned()).or_default().push(model);
+        }
+        for (family, mut models) in families {
+            // The highest last; of two with one version the first by folder, as before.
+            models.reverse();
+            models.sort_by_key(|model| model.manifest().version);
+            let chosen = serving.version(&family).and_then(|version| {
+                let at = models.iter().rposition(|model| model.manifest().version == version);
+                if at.is_none() {
+                    self.missing.push((family.clone(), version));
+                }
+                at
+            });
+            let served = models.remove(chosen.unwrap_or(models.len() - 1));
+            self.models.insert(family, served);
+            self.others.extend(models);
         }
     }
 
@@ -85,10 +143,30 @@ impl Registry {
         self.models.iter().map(|(family, model)| (family.as_str(), model))
     }
 
+    /// Models that are not served, since another one of their family is.
+    pub fn others(&self) -> &[Arc<Model>] {
+        &self.others
+    }
+
+    /// Families of which a person chose a version that is not there, with that version: the highest is served.
+    pub fn missing(&self) -> &[(String, u32)] {
+        &self.missing
+    }
+
     /// Folders that were refused, and why.
     pub fn refused(&self) -> &[(PathBuf, ModelError)] {
         &self.refused
     }
+}
+
+/// The files below a directory that decide what [`Registry::load`] gives: those of each model folder, and [`Serving`]'s. A directory
+/// that cannot be listed has none.
+pub fn model_files(directory: &Path) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    // What cannot be listed now is told when it is loaded.
+    let _ = find(directory, DEPTH, &mut folders);
+    let files = folders.iter().flat_map(|folder| FILES.map(|file| folder.join(file)));
+    files.chain([Serving::file(directory)]).collect()
 }
 
 fn find(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -14,6 +14,7 @@ pub mod export;
 pub mod import;
 pub mod integrator;
 pub mod key;
+pub mod model;
 pub mod phone;
 pub mod replay;
 pub mod restore;
@@ -58,6 +59,8 @@ enum Command {
     Replay(replay::Replay),
     /// Scores a CSV the way the hub would, row by row.
     Score(score::Score),
+    /// Models: what is served, whether a folder can be, promotion and rollback.
+    Model(model::Models),
     /// Writes a recording that no appliance made, for trying `score` and `replay`.
     Simulate(simulate::Simulate),
     /// A telephone for trying: rings when the hub calls, is answered and pressed at the terminal.
@@ -91,6 +94,7 @@ impl Cli {
             Command::Account(command) => command.run().await,
             Command::Replay(command) => command.run().await,
             Command::Score(command) => command.run(),
+            Command::Model(command) => command.run(),
             Command::Simulate(command) => command.run(),
             Command::Phone(command) => command.run().await,
             Command::Export(command) => command.run().await,

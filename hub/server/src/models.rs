@@ -1,12 +1,12 @@
 //! The folder `models/`: appliance profiles, and the models that watch appliances.
 
 use anyhow::{Context, Result};
+use hub_core::error_chain::in_full;
 use hub_core::families::Families;
 use hub_core::profile::{ApplianceProfile, Family};
 use hub_predict::Registry;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Reads the families of `models/profiles`.
 ///
@@ -73,11 +73,23 @@ pub fn with_words(families: Vec<Family>, registry: &Registry) -> Families {
 /// # Errors
 ///
 /// Where the folder cannot be read.
-pub fn load_models(models_dir: &Path) -> Result<Arc<Registry>> {
-    let registry =
-        Registry::load(models_dir).with_context(|| format!("cannot load the models in {}", models_dir.display()))?;
-    for (folder, why) in registry.refused() {
-        tracing::warn!(folder = %folder.display(), error = why as &dyn std::error::Error, "model refused");
-    }
-    Ok(Arc::new(registry))
+pub fn load_models(models_dir: &Path) -> Result<Registry> {
+    Registry::load(models_dir).with_context(|| format!("cannot load the models in {}", models_dir.display()))
+}
+
+/// What cannot be served, with the reason.
+pub fn refused(registry: &Registry) -> BTreeMap<PathBuf, String> {
+    let folders = registry.refused().iter().map(|(folder, why)| {
+        let why = format!("{} is refused: {}", folder.display(), in_full(why));
+        (folder.clone(), why)
+    });
+    let versions = registry.missing().iter().map(|(family, version)| {
+        let wanted = PathBuf::from(format!("{family}/{version}"));
+        let why = format!(
+            "{} was promoted and is not there: the highest version is served",
+            wanted.display()
+        );
+        (wanted, why)
+    });
+    folders.chain(versions).collect()
 }

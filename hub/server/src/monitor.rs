@@ -5,7 +5,7 @@ use crate::telephone::Telephone;
 use crate::workers::Figures;
 use crate::workers::contact::Ways;
 use crate::workers::maintain::Upkeep;
-use crate::workers::profiles::Refused;
+use crate::workers::models_dir::Refused;
 use crate::workers::witness::Witnesses;
 use hub_api::Monitor;
 use hub_broker::{Broker, Health};
@@ -26,6 +26,8 @@ pub struct Parts {
     pub witnesses: Arc<Witnesses>,
     /// Appliance profiles that cannot be used.
     pub profiles: Arc<Refused>,
+    /// Models that cannot be used.
+    pub models: Arc<Refused>,
     /// The ways by which calls go out.
     pub ways: Arc<Ways>,
     /// The telephone side.
@@ -102,6 +104,7 @@ impl Parts {
         let mut notices = self.witnesses.notices();
         notices.extend(self.upkeep.notices());
         notices.extend(self.profiles.notices());
+        notices.extend(self.models.notices());
         notices.extend(self.ways.notices());
         notices.extend(self.telephone.voice().iter().flat_map(|voice| voice.notices()));
         notices

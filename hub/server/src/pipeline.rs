@@ -9,7 +9,9 @@ use crate::models::{load_models, with_words};
 use crate::telephone::{Telephone, TrunkWatch};
 use crate::workers::contact::{Calls, Dialler, Ways};
 use crate::workers::maintain::{self, Upkeep};
-use crate::workers::profiles::{ProfileWatch, Refused};
+use crate::workers::models::{ModelWatch, Seen};
+use crate::workers::models_dir::{self, Refused};
+use crate::workers::profiles::ProfileWatch;
 use crate::workers::score::ScoreWorker;
 use crate::workers::witness::Witnesses;
 use crate::workers::{Figures, revive, rollup};
@@ -38,6 +40,8 @@ struct Pipeline<'a> {
     store: Arc<PostgresStore>,
     /// Families that the hub knows: replaced when a profile comes or changes.
     families: watch::Sender<Arc<Families>>,
+    /// Models that are served: replaced when a folder comes, changes or goes.
+    models: watch::Sender<Arc<Registry>>,
     clock: Arc<dyn CivilClock>,
     figures: Arc<Figures>,
     stop: CancellationToken,
@@ -50,6 +54,7 @@ struct Telemetry {
     upkeep: Arc<Upkeep>,
     witnesses: Arc<Witnesses>,
     profiles: Arc<Refused>,
+    models: Arc<Refused>,
 }
 
 /// Starts everything on an open store. `demo` is the banner that the console then shows.
@@ -63,6 +68,7 @@ pub async fn start(
     clock: Arc<dyn CivilClock>,
     demo: Option<DemoBanner>,
 ) -> Result<Hub> {
+    let seen = Seen::now(&config.models_dir);
     let registry = load_models(&config.models_dir)?;
     // First, so that a second hub started by mistake fails before it touches anything.
     let listener =
@@ -72,6 +78,7 @@ pub async fn start(
         config,
         store: opened.store,
         families: watch::Sender::new(Arc::new(with_words(opened.families, &registry))),
+        models: watch::Sender::new(Arc::new(registry)),
         clock,
         figures: Arc::default(),
         stop: CancellationToken::new(),
@@ -84,8 +91,10 @@ pub async fn start(
     let lease = pipeline.lead().await?;
     let deposed = standby::deposed(pipeline.store.clone(), pipeline.stop.child_token());
 
-    let telemetry = pipeline.telemetry(lease, cluster.is_none(), demo.is_some()).await?;
-    pipeline.prediction_and_ticket(registry);
+    let telemetry = pipeline
+        .telemetry(lease, seen, cluster.is_none(), demo.is_some())
+        .await?;
+    pipeline.prediction_and_ticket();
     let (telephone, ways) = pipeline.contact().await?;
     let monitor = monitor::working(
         &telemetry.broker,
@@ -95,6 +104,7 @@ pub async fn start(
             upkeep: telemetry.upkeep,
             witnesses: telemetry.witnesses,
             profiles: telemetry.profiles,
+            models: telemetry.models,
             ways,
             telephone: telephone.clone(),
         },
@@ -148,7 +158,7 @@ impl Pipeline<'_> {
     }
 
     /// Takes readings from devices, keeps their counts and aggregates, and deletes what is too old.
-    async fn telemetry(&mut self, lease: Lease, is_given: bool, is_demo: bool) -> Result<Telemetry> {
+    async fn telemetry(&mut self, lease: Lease, seen: Seen, is_given: bool, is_demo: bool) -> Result<Telemetry> {
         let broker = Broker::start(
             self.config.broker(),
             self.store.clone(),
@@ -157,14 +167,23 @@ impl Pipeline<'_> {
             self.stop.child_token(),
         )
         .await?;
-        let profiles = Arc::new(Refused::default());
-        let watch = ProfileWatch::new(
-            &self.config.models_dir,
-            self.store.clone(),
-            self.families.clone(),
-            profiles.clone(),
-        );
-        self.work.spawn(watch.run(self.stop.child_token()));
+        let (profiles, models) = (Arc::new(Refused::new("profiles")), Arc::new(Refused::new("models")));
+        self.work.spawn(models_dir::run(
+            ProfileWatch::new(
+                &self.config.models_dir,
+                self.store.clone(),
+                self.families.clone(),
+                profiles.clone(),
+            ),
+            ModelWatch::new(
+                &self.config.models_dir,
+                seen,
+                self.models.clone(),
+                self.families.clone(),
+                models.clone(),
+            ),
+            self.stop.child_token(),
+        ));
         self.work.spawn(rollup::run(
             self.store.clone(),
             self.figures.rollup.clone(),
@@ -192,15 +211,15 @@ impl Pipeline<'_> {
             upkeep,
             witnesses,
             profiles,
+            models,
         })
     }
 
     /// Scores readings. The ticket has no worker: it is opened in the transaction that saves what was predicted.
-    fn prediction_and_ticket(&mut self, registry: Arc<Registry>) {
-        let (_, registry) = watch::channel(registry);
+    fn prediction_and_ticket(&mut self) {
         let score = ScoreWorker::new(
             self.store.clone(),
-            registry,
+            self.models.subscribe(),
             self.clock.clone(),
             self.config.scoring,
             self.figures.clone(),

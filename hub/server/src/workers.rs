@@ -7,6 +7,8 @@ mod judged;
 pub mod lag;
 pub mod latency;
 pub mod maintain;
+pub mod models;
+pub mod models_dir;
 mod passed_over;
 pub mod profiles;
 pub mod revive;

@@ -8,7 +8,7 @@ use hub_core::families::Families;
 use hub_core::language::Language;
 use hub_core::prediction::UNKNOWN_FAULT;
 use hub_core::profile::Family;
-use hub_predict::{Detector, Model, ModelError, Registry, Row, quantise_row};
+use hub_predict::{Detector, Model, ModelError, Registry, Row, Serving, model_files, quantise_row};
 use jiff::{SignedDuration, Timestamp};
 use tests_world::{FaultKind, FaultPlan, Unit, WashingMachine};
 
@@ -92,6 +92,83 @@ fn a_folder_that_is_incomplete_or_contradicts_itself_is_refused_and_the_others_a
     std::fs::rename(&good, &served).unwrap();
     let registry = Registry::load(directory.path()).unwrap();
     assert_eq!((registry.families().count(), registry.refused().len()), (1, 1));
+}
+
+/// A folder with the project's pump model and, beside it, the same one as version 2.
+fn two_versions() -> (tempfile::TempDir, std::path::PathBuf, std::path::PathBuf) {
+    let (directory, first) = copy("pump-rig");
+    let second = directory.path().join("pump-rig-2");
+    std::fs::create_dir(&second).unwrap();
+    for file in ["manifest.toml", "model.onnx", "golden.jsonl"] {
+        std::fs::copy(first.join(file), second.join(file)).unwrap();
+    }
+    edit(&second.join("manifest.toml"), "version = 1", "version = 2");
+    (directory, first, second)
+}
+
+fn served(registry: &Registry) -> &str {
+    registry.get("pump-rig").unwrap().version()
+}
+
+#[test]
+fn the_version_that_a_person_chose_is_served_else_the_highest() {
+    let (directory, _, second) = two_versions();
+    let models = directory.path();
+    let registry = Registry::load(models).unwrap();
+    assert_eq!((served(&registry), registry.others().len()), ("pump-rig/2", 1));
+    let mut serving = Serving::default();
+    serving.promote("pump-rig", 1, Some(2));
+    serving.write(models).unwrap();
+    assert_eq!(served(&Registry::load(models).unwrap()), "pump-rig/1");
+    assert_eq!(serving.roll_back("pump-rig").unwrap(), 2);
+    serving.write(models).unwrap();
+    assert_eq!(served(&Registry::load(models).unwrap()), "pump-rig/2");
+    // What was chosen is not there any more: the family is watched all the same, and that is told.
+    std::fs::remove_dir_all(second).unwrap();
+    let left = Registry::load(models).unwrap();
+    assert_eq!(served(&left), "pump-rig/1");
+    assert_eq!(left.missing(), [("pump-rig".to_owned(), 2)]);
+    std::fs::write(Serving::file(models), "pump-rig = 1").unwrap();
+    assert!(
+        Registry::load(models).is_err(),
+        "a list that cannot be read is not passed over"
+    );
+}
+
+#[test]
+fn a_model_that_is_spoiled_or_gone_while_it_is_served_stays() {
+    let (directory, first, second) = two_versions();
+    let models = directory.path();
+    let before = Registry::load(models).unwrap();
+    let stamps = model_files(models).len();
+    assert_eq!(stamps, 7, "three of each folder, and the list");
+
+    let onnx = std::fs::read(second.join("model.onnx")).unwrap();
+    std::fs::write(second.join("model.onnx"), &onnx[..onnx.len() / 2]).unwrap();
+    let spoiled = before.load_again(models).unwrap();
+    assert_eq!((served(&spoiled), spoiled.refused().len()), ("pump-rig/2", 1));
+    assert!(std::sync::Arc::ptr_eq(
+        before.get("pump-rig").unwrap(),
+        spoiled.get("pump-rig").unwrap()
+    ));
+    assert_eq!(
+        served(&Registry::load(models).unwrap()),
+        "pump-rig/1",
+        "as a start would"
+    );
+
+    // It is mended, and taken.
+    std::fs::write(second.join("model.onnx"), &onnx).unwrap();
+    let mended = spoiled.load_again(models).unwrap();
+    assert_eq!((served(&mended), mended.refused().len()), ("pump-rig/2", 0));
+
+    // One goes, then the other: the last of a family stays.
+    std::fs::remove_dir_all(second).unwrap();
+    let one = mended.load_again(models).unwrap();
+    assert_eq!((served(&one), one.refused().len()), ("pump-rig/1", 0));
+    std::fs::remove_dir_all(first).unwrap();
+    let last = one.load_again(models).unwrap();
+    assert_eq!((served(&last), last.refused().len()), ("pump-rig/1", 1));
 }
 
 /// Both families as a hub knows them, with all models.

@@ -2,44 +2,15 @@
 //! door and the pages. What cannot be used is told, and what was known before stays in use.
 
 use super::in_time;
+use super::models_dir::{Refused, Stamps, stamps};
 use crate::models::{profile_files, read_family};
 use anyhow::{Context, Result, ensure};
 use hub_core::families::Families;
 use hub_store_postgres::PostgresStore;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
-
-/// How often the folder is looked at.
-const LOOK: Duration = Duration::from_secs(2);
-
-/// Length and time of the last change of each file.
-type Stamps = BTreeMap<PathBuf, (u64, SystemTime)>;
-
-/// Files whose profiles are not in use as they stand there, each with the reason.
-#[derive(Debug, Default)]
-pub struct Refused(Mutex<BTreeMap<PathBuf, String>>);
-
-impl Refused {
-    /// For a person.
-    pub fn notices(&self) -> Vec<(&'static str, String)> {
-        let refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.values().map(|why| ("profiles", why.clone())).collect()
-    }
-
-    /// Replaces what was told; what was not is logged.
-    fn tell(&self, refused: BTreeMap<PathBuf, String>) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (file, why) in refused.iter().filter(|(file, why)| told.get(*file) != Some(*why)) {
-            tracing::warn!(file = %file.display(), error = why, "appliance profile refused, the one before stays in use");
-        }
-        *told = refused;
-    }
-}
 
 /// What looks at the folder.
 pub struct ProfileWatch {
@@ -68,16 +39,8 @@ impl ProfileWatch {
         }
     }
 
-    /// Looks until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
-        while stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
-            if stop.run_until_cancelled(self.look()).await.is_none() {
-                return;
-            }
-        }
-    }
-
-    async fn look(&mut self) {
+    /// Looks once.
+    pub(super) async fn look(&mut self) {
         let (models_dir, seen) = (self.models_dir.clone(), self.seen.clone());
         let known = self.families.borrow().clone();
         let looked = tokio::task::spawn_blocking(move || look_at(&models_dir, &seen, &known)).await;
@@ -122,13 +85,7 @@ struct Looked {
 
 /// Reads the files, if they are not those that were seen. A profile whose file has gone stays known until the next start.
 fn look_at(models_dir: &Path, seen: &Stamps, known: &Families) -> Result<Option<Looked>> {
-    let mut stamps = Stamps::new();
-    for file in profile_files(models_dir)? {
-        // One that goes at this moment is not there.
-        if let Ok(meta) = std::fs::metadata(&file) {
-            stamps.insert(file, (meta.len(), meta.modified()?));
-        }
-    }
+    let stamps = stamps(profile_files(models_dir)?);
     if stamps == *seen {
         return Ok(None);
     }

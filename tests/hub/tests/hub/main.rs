@@ -18,6 +18,7 @@ mod front_door;
 mod inbound;
 mod judged;
 mod keyring;
+mod models;
 mod monitoring;
 mod moving;
 mod newcomer;

@@ -5,9 +5,9 @@ use super::trunk;
 use crate::config::Config;
 use crate::database::{Opened, cluster_options, open_beside};
 use crate::keyring;
+use crate::models::refused;
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::clock::{CivilClock, SystemClock};
-use hub_core::error_chain::in_full;
 use hub_core::host::HostPort;
 use hub_core::id::TenantId;
 use hub_core::site::Trunk;
@@ -31,10 +31,7 @@ const CLOCK_DIFFERENCE_MAX_S: i64 = 2;
 
 pub(super) fn models(config: &Config) -> Result<Found> {
     let registry = Registry::load(&config.models_dir)?;
-    let refused = registry.refused().iter();
-    let refused: Vec<_> = refused
-        .map(|(folder, why)| format!("{} is refused: {}", folder.display(), in_full(why)))
-        .collect();
+    let refused: Vec<String> = refused(&registry).into_values().collect();
     if !refused.is_empty() {
         bail!(refused.join("; "));
     }

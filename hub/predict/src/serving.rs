@@ -1,0 +1,167 @@
+//! `serving.toml` of the models' folder: which version of a family is served, where it is not the highest, and which was before.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Name of the file.
+const FILE: &str = "serving.toml";
+
+/// Versions that a person chose, by family. Of families that it does not name, the highest version is served.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Serving(BTreeMap<String, Chosen>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Chosen {
+    version: u32,
+    /// What was served before: where a rollback leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<u32>,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ServingError {
+    /// It cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Cause, as the system words it.
+        source: std::io::Error,
+    },
+    /// It is not what [`Serving::write`] writes.
+    #[error("{} is not a list of versions by family, as `forecall model promote` writes it", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// It cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Cause, as the system words it.
+        source: std::io::Error,
+    },
+    /// There is nothing to go back to.
+    #[error("nothing was served before {family}: no version of it was promoted")]
+    NothingBefore {
+        /// The family.
+        family: String,
+    },
+}
+
+impl Serving {
+    /// The file's name with its folder.
+    pub fn file(directory: &Path) -> PathBuf {
+        directory.join(FILE)
+    }
+
+    /// Reads it; nothing is chosen where there is none.
+    ///
+    /// # Errors
+    /// It is there and cannot be read, or is not such a list.
+    pub fn read(directory: &Path) -> Result<Self, ServingError> {
+        let path = Self::file(directory);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).map_err(|source| ServingError::Toml {
+                path,
+                source: Box::new(source),
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(ServingError::Read { path, source }),
+        }
+    }
+
+    /// Writes it whole, beside the old one first: a hub that looks at this moment sees the one or the other.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write(&self, directory: &Path) -> Result<(), ServingError> {
+        let (path, beside) = (Self::file(directory), directory.join(format!("{FILE}.part")));
+        let lines = self.0.iter().map(|(family, chosen)| {
+            let before = chosen
+                .before
+                .map_or_else(String::new, |before| format!(", before = {before}"));
+            format!("\"{family}\" = {{ version = {}{before} }}\n", chosen.version)
+        });
+        std::fs::write(&beside, lines.collect::<String>())
+            .and_then(|()| std::fs::rename(&beside, &path))
+            .map_err(|source| ServingError::Write { path, source })
+    }
+
+    /// The version that a person chose.
+    pub fn version(&self, family: &str) -> Option<u32> {
+        Some(self.0.get(family)?.version)
+    }
+
+    /// Serves this version from now on, in place of `served`. To promote what is served already changes nothing.
+    pub fn promote(&mut self, family: &str, version: u32, served: Option<u32>) {
+        if self.version(family) == Some(version) {
+            return;
+        }
+        let before = served.filter(|served| *served != version);
+        self.0.insert(family.to_owned(), Chosen { version, before });
+    }
+
+    /// Serves again what was served before; a second rollback undoes the first. Gives the version.
+    ///
+    /// # Errors
+    /// No version of the family was promoted, or none was served before it.
+    pub fn roll_back(&mut self, family: &str) -> Result<u32, ServingError> {
+        let nothing_before = || ServingError::NothingBefore {
+            family: family.to_owned(),
+        };
+        let chosen = self.0.get_mut(family).ok_or_else(nothing_before)?;
+        let version = chosen.before.ok_or_else(nothing_before)?;
+        *chosen = Chosen {
+            version,
+            before: Some(chosen.version),
+        };
+        Ok(version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_promoted_is_kept_with_what_was_before_and_can_be_rolled_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut serving = Serving::read(folder.path()).unwrap();
+        assert_eq!(serving, Serving::default());
+        serving.promote("pump-rig", 2, Some(1));
+        serving.promote("pump-rig", 2, Some(2));
+        serving.promote("fridge", 1, None);
+        serving.write(folder.path()).unwrap();
+        let mut kept = Serving::read(folder.path()).unwrap();
+        assert_eq!(kept, serving);
+        assert_eq!((kept.version("pump-rig"), kept.version("kettle")), (Some(2), None));
+        assert_eq!(kept.roll_back("pump-rig").unwrap(), 1);
+        assert_eq!(kept.roll_back("pump-rig").unwrap(), 2, "the first one is undone");
+        assert!(kept.roll_back("fridge").is_err(), "there is none before");
+        assert_eq!(kept.version("fridge"), Some(1), "and it stays");
+        assert!(kept.roll_back("kettle").is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_no_such_list_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in [
+            "pump-rig = 2",
+            "[pump-rig]\nversion = -1",
+            "[pump-rig]\nversion = 1\nafter = 2",
+            "\u{0}",
+        ] {
+            std::fs::write(Serving::file(folder.path()), text).unwrap();
+            let refused = Serving::read(folder.path()).unwrap_err().to_string();
+            assert!(refused.contains("serving.toml"), "{refused}");
+        }
+    }
+}

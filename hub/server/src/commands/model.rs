@@ -1,0 +1,169 @@
+//! `forecall model`: what is served, whether a folder can be, and which version of a family is.
+
+use crate::models::{load_models, refused};
+use crate::terminal::{log, say};
+use anyhow::{Context, Result, bail};
+use hub_predict::{Model, Registry, Serving};
+use std::path::{Path, PathBuf};
+
+/// Models that watch appliances. A hub that runs on the same folder takes what changes within some seconds.
+#[derive(Debug, clap::Args)]
+pub struct Models {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Says whether a model folder could be served: manifest, profile, network and golden windows.
+    Check {
+        /// The folder, with manifest.toml, model.onnx and golden.jsonl.
+        folder: PathBuf,
+    },
+    /// Lists the models: served, in reserve, refused.
+    List(Folder),
+    /// Serves this version of a family, higher or lower than the one before.
+    Promote {
+        /// Family and version, e.g. pump-rig/2.
+        model: Named,
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Serves again the version that was served before the last promotion.
+    Rollback {
+        /// Family, e.g. pump-rig.
+        family: String,
+        #[command(flatten)]
+        folder: Folder,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Folder {
+    /// Model folders and profiles.
+    #[arg(long, env = "FORECALL_MODELS_DIR", default_value = "models")]
+    models: PathBuf,
+}
+
+/// A version of a family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    family: String,
+    version: u32,
+}
+
+impl std::str::FromStr for Named {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text} is not family/version, as in pump-rig/2");
+        let (family, version) = text.rsplit_once('/').ok_or_else(wrong)?;
+        Ok(Self {
+            family: family.to_owned(),
+            version: version.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl Models {
+    /// Carries the command out.
+    pub fn run(self) -> Result<()> {
+        log("warn");
+        match self.command {
+            Command::Check { folder } => check(&folder),
+            Command::List(Folder { models }) => {
+                list(&load_models(&models)?);
+                Ok(())
+            }
+            Command::Promote { model, folder } => promote(&folder.models, &model),
+            Command::Rollback { family, folder } => roll_back(&folder.models, &family),
+        }
+    }
+}
+
+fn check(folder: &Path) -> Result<()> {
+    let model = Model::load(folder).with_context(|| format!("{} cannot be served", folder.display()))?;
+    let manifest = model.manifest();
+    let features: Vec<&str> = manifest.features.iter().map(|feature| feature.name.as_str()).collect();
+    let classes: Vec<&str> = manifest
+        .classification
+        .classes
+        .iter()
+        .map(|class| class.name.as_str())
+        .collect();
+    say(format_args!(
+        "{} can be served: {} for profile {}\nfeatures  {}\nfaults    {}\nits network gives what its golden windows say",
+        folder.display(),
+        model.version(),
+        manifest.profile,
+        features.join(", "),
+        classes.join(", ")
+    ));
+    Ok(())
+}
+
+fn list(registry: &Registry) {
+    let line = |state: &str, model: &Model| {
+        say(format_args!(
+            "{state:<8} {:<32} {}",
+            model.version(),
+            model.folder().display()
+        ));
+    };
+    for (_, model) in registry.families() {
+        line("served", model);
+    }
+    for model in registry.others() {
+        line("reserve", model);
+    }
+    for why in refused(registry).values() {
+        say(format_args!("refused  {why}"));
+    }
+}
+
+fn promote(models_dir: &Path, wanted: &Named) -> Result<()> {
+    let registry = load_models(models_dir)?;
+    let served = registry.get(&wanted.family);
+    let all = served.into_iter().chain(registry.others());
+    let of_family: Vec<_> = all.filter(|model| model.family() == wanted.family).collect();
+    if !of_family.iter().any(|model| model.manifest().version == wanted.version) {
+        let there: Vec<&str> = of_family.iter().map(|model| model.version()).collect();
+        let why: Vec<String> = refused(&registry).into_values().collect();
+        bail!(
+            "there is no {}/{} that can be served; there is: {}{}",
+            wanted.family,
+            wanted.version,
+            if there.is_empty() {
+                "none of this family".to_owned()
+            } else {
+                there.join(", ")
+            },
+            if why.is_empty() {
+                String::new()
+            } else {
+                format!(". {}", why.join("; "))
+            }
+        );
+    }
+    let mut serving = Serving::read(models_dir)?;
+    serving.promote(
+        &wanted.family,
+        wanted.version,
+        served.map(|model| model.manifest().version),
+    );
+    serving.write(models_dir)?;
+    say(format_args!("{}/{} is served", wanted.family, wanted.version));
+    Ok(())
+}
+
+fn roll_back(models_dir: &Path, family: &str) -> Result<()> {
+    let mut serving = Serving::read(models_dir)?;
+    let version = serving.roll_back(family)?;
+    let registry = load_models(models_dir)?;
+    let mut usable = registry.families().map(|(_, model)| model).chain(registry.others());
+    if !usable.any(|model| model.family() == family && model.manifest().version == version) {
+        bail!("{family}/{version} was served before and cannot be now: `forecall model list` says what is there");
+    }
+    serving.write(models_dir)?;
+    say(format_args!("{family}/{version} is served again"));
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! The folder `models/` while the hub runs: what came or changed in it is taken without a restart, what cannot be used is told.
+
+use super::models::ModelWatch;
+use super::profiles::ProfileWatch;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// How often the folder is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Length and time of the last change of each file.
+pub(super) type Stamps = BTreeMap<PathBuf, (u64, SystemTime)>;
+
+/// Looks until `stop`: at profiles first, since models score rows of them.
+pub async fn run(mut profiles: ProfileWatch, mut models: ModelWatch, stop: CancellationToken) {
+    let look = async {
+        loop {
+            sleep(LOOK).await;
+            profiles.look().await;
+            models.look().await;
+        }
+    };
+    stop.run_until_cancelled(look).await;
+}
+
+/// The stamps of these files. One that goes at this moment is not there.
+pub(super) fn stamps(files: Vec<PathBuf>) -> Stamps {
+    let stamp = |file: PathBuf| {
+        let meta = std::fs::metadata(&file).ok()?;
+        Some((file, (meta.len(), meta.modified().ok()?)))
+    };
+    files.into_iter().filter_map(stamp).collect()
+}
+
+/// Files and folders that are not in use as they stand there, each with the reason.
+#[derive(Debug)]
+pub struct Refused {
+    /// What is refused: `profiles`, `models`.
+    what: &'static str,
+    told: Mutex<BTreeMap<PathBuf, String>>,
+}
+
+impl Refused {
+    /// Nothing is refused yet.
+    pub fn new(what: &'static str) -> Self {
+        let told = Mutex::default();
+        Self { what, told }
+    }
+
+    /// For a person.
+    pub fn notices(&self) -> Vec<(&'static str, String)> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.values().map(|why| (self.what, why.clone())).collect()
+    }
+
+    /// Replaces what was told; what was not is logged.
+    pub(super) fn tell(&self, refused: BTreeMap<PathBuf, String>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for (file, why) in refused.iter().filter(|(file, why)| told.get(*file) != Some(*why)) {
+            let (what, file) = (self.what, file.display());
+            tracing::warn!(what, %file, error = why, "refused; what was in use before stays in use");
+        }
+        *told = refused;
+    }
+}
