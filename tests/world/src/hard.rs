@@ -65,9 +65,9 @@ pub struct Fleet {
 pub enum Faults {
     /// Nothing.
     None,
-    /// So many faults per unit and year, 0 to 10, of all kinds that the appliance has, by their share.
+    /// So many faults per unit and year, 0 to 10, of all kinds that the unit can have, by their share.
     PerYear(f64),
-    /// The same fault in every unit.
+    /// The same fault in every unit, also where it cannot show: the heater of a home that washes cold, the relay of an inverter.
     One {
         /// Kind of the fault; one that the appliance does not have changes no reading.
         kind: FaultKind,

@@ -11,7 +11,7 @@ use super::Fleet;
 use super::batch;
 use super::climate::Climate;
 use super::draw::{Stream, generator};
-use super::fault::{Fault, FaultKind};
+use super::fault::Fault;
 use super::firmware::Reach;
 use super::household::Household;
 use super::life::Life;
@@ -115,13 +115,14 @@ impl Fridge {
         let (doors, told) = habits::Doors::draw(seed, days, effects);
         episodes.extend(told);
         let recorder = Recorder::new(fleet, seed, &profiles::fridge(), &KINDS, FIRMWARE, &mut episodes);
-        let faults = Fault::draw(fleet, seed, FaultKind::FRIDGE);
+        let unit = Unit::draw(seed, effects);
+        let faults = Fault::draw(fleet, seed, &unit.faults());
         episodes.extend(repair::new_parts(seed, &faults, effects));
         let households = 0..=household.number(days);
         let climate = Climate::draw(seed, effects);
         let cabinet = Cabinet::new(seed, climate.room_c(recorder.local_day(0)));
         let mut fridge = Self {
-            unit: Unit::draw(seed, effects),
+            unit,
             climate,
             mains,
             habits: households.map(|number| Habits::draw(seed, number, effects)).collect(),

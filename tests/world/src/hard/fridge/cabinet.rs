@@ -34,7 +34,7 @@ const FROST_OPENING_G: f64 = 1.5;
 const FROST_OPEN_G: f64 = 2.0;
 /// Frost that halves what the evaporator moves, and the most there is room for, g.
 const FROST_HALF_G: f64 = 300.0;
-const FROST_MAX_G: f64 = 2_000.0;
+const FROST_MAX_G: f64 = 1_200.0;
 /// Melts 1 g.
 const MELT_J_G: f64 = 334.0;
 
@@ -169,16 +169,21 @@ impl Cabinet {
 
     /// Heat that the compressor takes from the evaporator: less the colder that is, and the warmer the condenser.
     fn capacity_w(&self, unit: &Unit, levels: &Levels, speed: f64) -> f64 {
-        let cold = 1.0 + 0.02 * (self.evaporator_c + 20.0);
+        let cold = 1.0 + 0.04 * (self.evaporator_c + 20.0);
         let warm = 1.0 - 0.006 * (self.condenser_c - 40.0);
         unit.capacity_w * levels.of(Quantity::Capacity) * speed * cold.max(0.1) * warm.max(0.3)
     }
 
     /// Power of the compressor: more the warmer the condenser, a little less if it moves less gas.
     fn compressor_w(&self, unit: &Unit, levels: &Levels, speed: f64, supply: f64) -> f64 {
-        let pressure = 1.0 + 0.008 * (self.condenser_c - 40.0) + 0.006 * (self.evaporator_c + 20.0);
+        let pressure = 1.0 + 0.008 * (self.condenser_c - 40.0) + 0.012 * (self.evaporator_c + 20.0);
         let gas = 0.7 + 0.3 * levels.of(Quantity::Capacity);
-        unit.compressor_w * levels.of(Quantity::CompressorPower) * speed * pressure * gas * (0.5 + 0.5 * supply)
+        unit.compressor_w
+            * levels.of(Quantity::CompressorPower)
+            * speed
+            * pressure.max(0.3)
+            * gas
+            * (0.5 + 0.5 * supply)
     }
 
     /// Heat into the compartment, from there to the evaporator, and away with the compressor.

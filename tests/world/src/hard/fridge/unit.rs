@@ -2,6 +2,7 @@
 
 use super::super::draw::{Stream, generator};
 use super::super::effect::{Effect, Effects};
+use super::super::fault::FaultKind;
 use super::super::figure::{ASSUMED, Figure};
 use crate::noise::normal;
 
@@ -44,6 +45,14 @@ pub(super) struct Unit {
 }
 
 impl Unit {
+    /// Kinds of fault that this unit can have: an inverter has no relay.
+    pub(super) fn faults(&self) -> Vec<FaultKind> {
+        let kinds = FaultKind::FRIDGE.iter().copied();
+        kinds
+            .filter(|kind| *kind != FaultKind::StartRelay || !self.has_inverter)
+            .collect()
+    }
+
     pub(super) fn draw(seed: u64, effects: Effects) -> Self {
         let rng = &mut generator(seed, Stream::Unit);
         let has_inverter = INVERTERS.happens(rng);

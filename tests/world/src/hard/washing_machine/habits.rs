@@ -2,6 +2,7 @@
 
 use super::super::draw::{Stream, generator, lognormal};
 use super::super::effect::{Effect, Effects};
+use super::super::fault::FaultKind;
 use super::super::figure::{APPLIA, ASSUMED, Figure, RUNS};
 use super::programme::{COLD, HEATING, Programme};
 use crate::noise::normal;
@@ -118,6 +119,14 @@ impl Habits {
             warmth: 0.0,
             ..drawn
         }
+    }
+
+    /// Kinds of fault that a machine of this household can have: without heating no scale settles.
+    pub(super) fn faults(&self) -> Vec<FaultKind> {
+        let kinds = FaultKind::WASHING_MACHINE.iter().copied();
+        kinds
+            .filter(|kind| *kind != FaultKind::HeaterScale || !self.washes_cold)
+            .collect()
     }
 
     /// The programme of a run.
