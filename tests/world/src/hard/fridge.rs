@@ -121,7 +121,7 @@ impl Fridge {
         let households = 0..=household.number(days);
         let climate = Climate::draw(seed, effects);
         let cabinet = Cabinet::new(seed, climate.room_c(recorder.local_day(0)));
-        let mut fridge = Self {
+        Self {
             unit,
             climate,
             mains,
@@ -130,14 +130,13 @@ impl Fridge {
             doors,
             life: Life { episodes, faults },
             cabinet,
+            // The first period sets it.
             hour: Hour::calm(),
             noise: generator(seed, Stream::Noise),
             recorder,
             second: 0,
             end: (days * DAY_S) as i64,
-        };
-        fridge.hour = fridge.hour();
-        fridge
+        }
     }
 
     /// Effects and faults of this fridge.
