@@ -98,8 +98,7 @@ impl FaultKind {
     }
 
     /// What the fault moves, and how far at failure and amplitude 1: a share of a factor, an amount of the rest. Drain pump
-    /// wear, bearing, heater and gasket have half of their amplitude in the first world; the others the middle of the ranges
-    /// that technicians tell of, assumed where nothing is told.
+    /// wear, bearing, heater and gasket have half of their amplitude in the first world; the others are assumed.
     pub const fn moves(self) -> &'static [(Quantity, f64)] {
         match self {
             Self::DrainPumpWear => &[(PumpCurrent, 0.45), (DrainRate, -0.3)],
@@ -126,7 +125,7 @@ impl FaultKind {
         }
     }
 
-    /// Days from onset to failure, drawn by their logarithm.
+    /// Days from onset to failure, drawn by their logarithm (assumed).
     pub(in super::super) const fn days(self) -> Figure {
         let (low, high) = match self {
             Self::DrainPumpWear | Self::GasLoss => (30.0, 365.0),
@@ -147,7 +146,7 @@ impl FaultKind {
         Figure::base("fault", "days from onset to failure", low, high, ASSUMED)
     }
 
-    /// Share of an appliance's faults, against the others that it has.
+    /// Share of an appliance's faults, against the others that it has: assumed, in the order of Tecchio, Ardente, Mathieux 2019.
     pub const fn share(self) -> f64 {
         match self {
             Self::Electronics => 0.3,
