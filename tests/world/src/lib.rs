@@ -2,9 +2,13 @@
 //!
 //! Pure models: seed and time are arguments, nothing reads a clock, opens a socket or spawns. The same seed gives the
 //! same readings, however the time is cut into steps. `hub-lab` puts these models on real sockets.
+//!
+//! Two worlds: the types of this module are the plain one, which the demo, the tests and the shipped washing-machine model rest
+//! on; [`hard`] has the life of real homes, for detectors to be judged on.
 
 mod climate;
 mod fault;
+pub mod hard;
 mod noise;
 pub mod owner;
 pub mod profiles;

@@ -7,6 +7,11 @@ pub fn washing_machine() -> ApplianceProfile {
     parse(include_str!("../../../models/profiles/washing-machine.toml"))
 }
 
+/// `models/profiles/fridge.toml`.
+pub fn fridge() -> ApplianceProfile {
+    parse(include_str!("../../../models/profiles/fridge.toml"))
+}
+
 /// `models/profiles/pump-rig.toml`.
 pub fn pump_rig() -> ApplianceProfile {
     parse(include_str!("../../../models/profiles/pump-rig.toml"))
@@ -24,7 +29,7 @@ mod tests {
 
     #[test]
     fn shipped_profiles_are_valid() {
-        for profile in [washing_machine(), pump_rig()] {
+        for profile in [washing_machine(), fridge(), pump_rig()] {
             assert_eq!(profile.check(), Ok(()), "{}", profile.name);
         }
         assert_eq!(washing_machine().position("drain_pump_current_a"), Some(2));

@@ -62,9 +62,11 @@ async fn a_family_comes_while_the_hub_runs() {
     let mut lab = Lab::new().unwrap();
     let models = lab.path().join("models");
     copy_models(&models);
+    let profile = models.join("profiles/fridge.toml");
+    // The one that comes with the hub has other channels.
+    std::fs::remove_file(&profile).unwrap();
     lab.models(models.clone());
     let hub = lab.serve().await.unwrap();
-    let profile = models.join("profiles/fridge.toml");
 
     // One that cannot be used is told, and the hub goes on.
     std::fs::write(&profile, FRIDGE.replace("id = 2", "id = 3")).unwrap();
