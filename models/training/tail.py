@@ -48,6 +48,7 @@ def level(months: np.ndarray, budget: float, pooled: float) -> float:
 
 def bounded(months, device, budget: float, pooled: float, generator) -> float:
     """The level that suffices in most draws of devices: errs to fewer alarms."""
+    device = np.unique(device, return_inverse=True)[1]
     count = device.max() + 1
     drawn = []
     for _ in range(DRAWS):
@@ -65,6 +66,5 @@ def thresholds(months, device, model, models: int, budget: float, seed: int) -> 
     found = np.full(models, bounded(months, device, budget, pooled, generator) + MARGIN)
     for one in large:
         here = model == one
-        own_device = np.unique(device[here], return_inverse=True)[1]
-        found[one] = bounded(months[here], own_device, budget, pooled, generator)
+        found[one] = bounded(months[here], device[here], budget, pooled, generator)
     return found
