@@ -48,5 +48,6 @@ def write(name: str, evidence: str, files: list[Path], lines: list[str], bars: B
     text = FILE.read_text(encoding="utf-8") if FILE.exists() else HEAD
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
-    FILE.write_text(f"{before.rstrip()}\n\n{begin}\n{part}\n{end}\n{after.rstrip()}".rstrip() + "\n", encoding="utf-8")
+    parts = [before.strip(), f"{begin}\n{part}\n{end}", after.strip()]
+    FILE.write_text("\n\n".join(one for one in parts if one) + "\n", encoding="utf-8")
     return 1 if bars.missed else 0
