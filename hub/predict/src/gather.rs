@@ -86,7 +86,7 @@ impl Gather {
         if let Some((mut ahead, its_lead)) = self.ahead.take() {
             match need.place(ahead.at, row.at, ahead.repeats(&new, need)) {
                 Place::Within => {
-                    ahead.join(&new, true);
+                    ahead.join(&new);
                     self.ahead = Some((ahead, its_lead));
                     return (whole, Some(Unjudged::Ahead));
                 }
@@ -121,7 +121,11 @@ impl Gather {
                     return Some(self.pass(Unjudged::Unordered));
                 }
                 Place::Within => {
-                    let is_new = open.join(&new, self.is_later(new.at, need));
+                    let begins = self.beginning(&open, &new, need);
+                    let is_new = open.join(&new);
+                    if is_new {
+                        open.at = begins;
+                    }
                     self.give_or_keep(open, need, whole);
                     return Some(if is_new { Unjudged::Joined } else { Unjudged::Repeated });
                 }
@@ -153,9 +157,17 @@ impl Gather {
         whole.pop()
     }
 
-    /// Whether a row may begin then: behind the newest that was given on.
-    fn is_later(&self, at: Timestamp, need: &Need) -> bool {
-        self.last.is_none_or(|last| need.place(last, at, true) == Place::After)
+    /// When a row begins that this part joins: with the earliest part that the model reads, whichever came first, unless that lies
+    /// too close behind the newest row given on.
+    fn beginning(&self, row: &Gathered, part: &Gathered, need: &Need) -> Timestamp {
+        let may_begin = self
+            .last
+            .is_none_or(|last| need.place(last, part.at, true) == Place::After);
+        match (need.has_any(&row.values), need.has_any(&part.values)) {
+            (false, true) if may_begin => part.at,
+            (true, true) if may_begin => row.at.min(part.at),
+            _ => row.at,
+        }
     }
 
     /// Whether the newest row that was given on had a channel of this reading.
@@ -245,18 +257,14 @@ impl Gathered {
         channels.any(|channel| self.value(*channel).is_some() && other.value(*channel).is_some())
     }
 
-    /// Takes what this row has not; whether there was anything. The row's time is that of its earliest part that it `may_begin`
-    /// with, whichever came first.
-    fn join(&mut self, other: &Gathered, may_begin: bool) -> bool {
+    /// Takes what this row has not; whether there was anything.
+    fn join(&mut self, other: &Gathered) -> bool {
         let mut is_new = false;
         for (own, other) in self.values.iter_mut().zip(&other.values) {
             if own.is_none() && other.is_some() {
                 *own = *other;
                 is_new = true;
             }
-        }
-        if is_new && may_begin {
-            self.at = self.at.min(other.at);
         }
         is_new
     }

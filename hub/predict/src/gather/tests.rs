@@ -123,7 +123,7 @@ fn rows_of_a_run_end_with_a_channel_that_comes_again_and_with_their_time() {
     );
     let times: Vec<(f64, &str)> = rows.iter().map(|(at, channels)| (*at, channels.as_str())).collect();
     let expected = [
-        (0.0, "abc"),
+        (0.7, "abc"),
         (10.0, "ab"),
         (20.0, "ab"),
         (80.0, "a"),
