@@ -168,15 +168,33 @@ impl Detectors {
         }
         while !queues.is_empty() {
             for (model, waiting) in self.prepare(&mut queues, manner, &mut batch).into_values() {
-                let mut waiting = waiting.into_iter().peekable();
-                while waiting.peek().is_some() {
-                    let windows = waiting.by_ref().take(manner.windows.clamp(1, WINDOWS_MAX)).collect();
-                    self.conclude(&model, windows, manner, &mut batch);
-                }
+                self.conclude_all(&model, waiting, manner, &mut batch);
             }
         }
         manner.progress.end();
         batch
+    }
+
+    /// Gives the detector of this row's appliance what it still gathers, since nothing comes behind this row: what is judged counts
+    /// as completed by it. None if nothing was gathered.
+    pub(crate) fn end(&mut self, row: RowRef, manner: &Manner<'_>) -> Option<Batch> {
+        let watched = self.watched.get_mut(&row.appliance)?;
+        let model = watched.model.clone();
+        let steps = watched.detector.take_rest(&model)?;
+        let waiting = steps.into_iter().map(|pending| (row, pending)).collect();
+        let mut batch = Batch::default();
+        self.conclude_all(&model, waiting, manner, &mut batch);
+        manner.progress.end();
+        Some(batch)
+    }
+
+    /// Runs the network over windows of one model, some at a time.
+    fn conclude_all(&mut self, model: &Model, waiting: Vec<Waiting>, manner: &Manner<'_>, batch: &mut Batch) {
+        let mut waiting = waiting.into_iter().peekable();
+        while waiting.peek().is_some() {
+            let windows = waiting.by_ref().take(manner.windows.clamp(1, WINDOWS_MAX)).collect();
+            self.conclude(model, windows, manner, batch);
+        }
     }
 
     /// Gives the next row of each appliance to its detector: what then waits for the network, by model and version.
@@ -217,7 +235,7 @@ impl Detectors {
         round
     }
 
-    /// Runs the network over windows of one model and lets each detector judge, in order.
+    /// Runs the network over these windows of one model and lets each detector judge, in order.
     fn conclude(&mut self, model: &Model, waiting: Vec<Waiting>, manner: &Manner<'_>, batch: &mut Batch) {
         let rows: Vec<RowRef> = waiting.iter().map(|(row, _)| *row).collect();
         manner.progress.begin_all(&rows);

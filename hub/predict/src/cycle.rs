@@ -8,6 +8,9 @@ use crate::manifest::{Manifest, Statistic};
 
 /// Rows of one run are counted at most up to this; a run that never ends is closed here.
 const MAX_ROWS: u32 = 100_000;
+/// A run of too few rows, the newest of which are so many of the model's periods apart or more: the rows are at fault, and not a
+/// programme that was given up.
+const SPARSE: f64 = 2.0;
 
 /// Running sums of one feature within a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,10 +33,19 @@ pub(crate) struct Cycle {
     sums: Vec<Sums>,
 }
 
+/// A run that has ended.
+pub(crate) enum Run {
+    /// It is a step of the model.
+    Whole(Step),
+    /// It is none, since its rows come too seldom.
+    Sparse,
+}
+
 /// The fixed part of the rule, from the manifest.
 pub(crate) struct CycleRule<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) idle_phase: i32,
+    pub(crate) period_s: f64,
     pub(crate) gap_s: f64,
     pub(crate) min_rows: u32,
 }
@@ -48,30 +60,30 @@ impl Cycle {
     }
 
     /// Takes a row: its phase (`None` if the channel is missing: the row joins no phase) and each feature's channel
-    /// value. Returns the step of a run that this row ends.
+    /// value. Returns the run that this row ends; nothing of one that is too short for a step, and that is all.
     pub(crate) fn push(
         &mut self,
         at: Timestamp,
         phase: Option<i32>,
         values: &[Option<f64>],
         rule: &CycleRule<'_>,
-    ) -> Option<Step> {
+    ) -> Option<Run> {
         if self.last_row.is_some_and(|last| at <= last) {
             return None;
         }
-        let silent = self
-            .last_row
-            .is_some_and(|last| at.duration_since(last).as_secs_f64() > rule.gap_s);
-        let ended_by_silence = if silent { self.close(rule) } else { None };
+        let apart_s = self.last_row.map_or(0.0, |last| at.duration_since(last).as_secs_f64());
+        let is_silent = apart_s > rule.gap_s;
+        let ended_by_silence = if is_silent { self.close(apart_s, rule) } else { None };
         self.last_row = Some(at);
         match phase {
             Some(phase) if phase != rule.idle_phase => {
                 self.rows += 1;
                 self.add(at, phase, values, rule.manifest);
-                let overlong = if self.rows >= MAX_ROWS { self.close(rule) } else { None };
+                let is_overlong = self.rows >= MAX_ROWS;
+                let overlong = if is_overlong { self.close(apart_s, rule) } else { None };
                 ended_by_silence.or(overlong)
             }
-            Some(_) => ended_by_silence.or_else(|| self.close(rule)),
+            Some(_) => ended_by_silence.or_else(|| self.close(apart_s, rule)),
             None => ended_by_silence,
         }
     }
@@ -86,25 +98,27 @@ impl Cycle {
         }
     }
 
-    fn close(&mut self, rule: &CycleRule<'_>) -> Option<Step> {
+    /// Ends the run, if there is one; its newest rows were so far apart.
+    fn close(&mut self, apart_s: f64, rule: &CycleRule<'_>) -> Option<Run> {
         let n = self.sums.len();
         let sums = std::mem::replace(&mut self.sums, vec![Sums::default(); n]);
         let rows = std::mem::take(&mut self.rows);
         let at = self.last_row?;
         if rows < rule.min_rows {
-            return None;
+            let is_sparse = rows > 0 && apart_s >= SPARSE * rule.period_s;
+            return is_sparse.then_some(Run::Sparse);
         }
         let raw = sums
             .iter()
             .zip(&rule.manifest.features)
             .map(|(s, f)| s.statistic(f.statistic))
             .collect();
-        Some(Step {
+        Some(Run::Whole(Step {
             at,
             raw,
             after_gap: false,
             filled: false,
-        })
+        }))
     }
 }
 

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Baseline, Deviation, Moments};
-use crate::cycle::{Cycle, CycleRule};
+use crate::cycle::{Cycle, CycleRule, Run};
 use crate::evidence::Recent;
 use crate::features::{Sensors, Step};
 use crate::gather::Need;
@@ -167,15 +167,29 @@ impl Detector {
     ) -> Taken {
         let need = Need::of(manifest, profile);
         let (rows, unjudged) = self.intake.gather.push(row, received_at, &need);
-        let mut taken = Taken {
-            steps: Vec::new(),
-            unjudged,
-        };
-        for row in &rows {
-            taken.steps.extend(self.advance(manifest, profile, row));
+        let steps = self.take_rows(manifest, profile, &rows);
+        self.note(unjudged, rows.len(), &need, row.at.min(received_at), manifest);
+        Taken { steps, unjudged }
+    }
+
+    /// Takes what is still gathered, of a unit whose readings have ended: the steps that it completes. None if nothing is.
+    pub(crate) fn take_rest(&mut self, model: &Model) -> Option<Vec<Pending>> {
+        let (manifest, profile) = (model.manifest(), model.profile());
+        let need = Need::of(manifest, profile);
+        let row = self.intake.gather.end(&need)?;
+        let steps = self.take_rows(manifest, profile, std::slice::from_ref(&row));
+        self.note(None, 1, &need, row.at, manifest);
+        Some(steps)
+    }
+
+    fn take_rows(&mut self, manifest: &Manifest, profile: &ApplianceProfile, rows: &[Row]) -> Vec<Pending> {
+        let mut steps = Vec::new();
+        for row in rows {
+            let of_row = self.advance(manifest, profile, row);
+            self.note_row(&of_row, manifest);
+            steps.extend(of_row);
         }
-        self.note(&taken, &need, row.at.min(received_at), manifest);
-        taken
+        steps
     }
 
     fn advance(&mut self, manifest: &Manifest, profile: &ApplianceProfile, row: &Row) -> Vec<Pending> {
@@ -210,6 +224,7 @@ impl Detector {
                 Resampling::Cycle {
                     phase_channel,
                     idle_phase,
+                    period_s,
                     gap_s,
                     min_rows,
                 },
@@ -217,11 +232,17 @@ impl Detector {
                 let rule = CycleRule {
                     manifest,
                     idle_phase: *idle_phase,
+                    period_s: *period_s,
                     gap_s: *gap_s,
                     min_rows: *min_rows,
                 };
                 let phase = value(phase_channel).map(|p| p.round() as i32);
-                cycle.push(row.at, phase, &raw, &rule).into_iter().collect()
+                let run = cycle.push(row.at, phase, &raw, &rule);
+                self.intake.note_run(run.as_ref());
+                match run {
+                    Some(Run::Whole(step)) => vec![step],
+                    Some(Run::Sparse) | None => Vec::new(),
+                }
             }
             // `for_manifest` and `fits` pair them.
             _ => Vec::new(),

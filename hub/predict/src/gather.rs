@@ -46,9 +46,10 @@ struct Gathered {
 pub(crate) struct Need {
     /// Positions of the channels that it reads, in the profile.
     channels: Vec<usize>,
-    /// The one of these without which there is no row at all, by its place among them.
+    /// The one of these that tells the phase of a programme, by its place among them: a row without it is of no run.
     phase: Option<usize>,
-    /// Readings less than this apart are of one row, and those of the same time in any case.
+    /// Readings less than this apart are of one row, and those of the same time in any case. Rows of a run may be closer: there
+    /// a channel that comes again begins the next one.
     span_s: f64,
 }
 
@@ -83,7 +84,7 @@ impl Gather {
         };
         let lead = row.at.duration_since(received_at);
         if let Some((mut ahead, its_lead)) = self.ahead.take() {
-            match need.place(ahead.at, row.at) {
+            match need.place(ahead.at, row.at, ahead.repeats(&new, need)) {
                 Place::Within => {
                     ahead.join(&new);
                     self.ahead = Some((ahead, its_lead));
@@ -114,34 +115,65 @@ impl Gather {
 
     fn take(&mut self, new: Gathered, need: &Need, whole: &mut Vec<Row>) -> Option<Unjudged> {
         if let Some(mut open) = self.open.take() {
-            match need.place(open.at, new.at) {
+            match need.place(open.at, new.at, open.repeats(&new, need)) {
                 Place::Before => {
                     self.open = Some(open);
                     return Some(self.pass(Unjudged::Unordered));
                 }
                 Place::Within => {
+                    let begins = self.beginning(&open, &new, need);
                     let is_new = open.join(&new);
+                    if is_new {
+                        open.at = begins;
+                    }
                     self.give_or_keep(open, need, whole);
                     return Some(if is_new { Unjudged::Joined } else { Unjudged::Repeated });
                 }
                 Place::After => self.give(open, need, whole),
             }
-        }
-        match self.last.map(|last| (last, need.place(last, new.at))) {
-            Some((_, Place::Before)) => Some(self.pass(Unjudged::Unordered)),
-            Some((last, Place::Within)) => {
-                self.await_again(&new, need);
-                match new.at == last {
-                    true => Some(self.pass(Unjudged::Repeated)),
-                    false => Some(Unjudged::TooSoon),
+        } else if let Some(last) = self.last {
+            match need.place(last, new.at, self.had(&new, need)) {
+                Place::Before => return Some(self.pass(Unjudged::Unordered)),
+                Place::Within => {
+                    self.await_again(&new, need);
+                    return match new.at == last {
+                        true => Some(self.pass(Unjudged::Repeated)),
+                        false => Some(Unjudged::TooSoon),
+                    };
                 }
-            }
-            Some((_, Place::After)) | None => {
-                self.passed = 0;
-                self.give_or_keep(new, need, whole);
-                Some(Unjudged::Joined)
+                Place::After => {}
             }
         }
+        self.passed = 0;
+        self.give_or_keep(new, need, whole);
+        Some(Unjudged::Joined)
+    }
+
+    /// Gives on what is gathered, since nothing more will come.
+    pub(crate) fn end(&mut self, need: &Need) -> Option<Row> {
+        let mut whole = Vec::new();
+        let open = self.open.take()?;
+        self.give(open, need, &mut whole);
+        whole.pop()
+    }
+
+    /// When a row begins that this part joins: with the earliest part that the model reads, whichever came first, unless that lies
+    /// too close behind the newest row given on.
+    fn beginning(&self, row: &Gathered, part: &Gathered, need: &Need) -> Timestamp {
+        let may_begin = self
+            .last
+            .is_none_or(|last| need.place(last, part.at, true) == Place::After);
+        match (need.has_any(&row.values), need.has_any(&part.values)) {
+            (false, true) if may_begin => part.at,
+            (true, true) if may_begin => row.at.min(part.at),
+            _ => row.at,
+        }
+    }
+
+    /// Whether the newest row that was given on had a channel of this reading.
+    fn had(&self, reading: &Gathered, need: &Need) -> bool {
+        let mut channels = self.without.iter().zip(&need.channels);
+        channels.any(|(without, channel)| *without == 0 && reading.value(*channel).is_some())
     }
 
     fn pass(&mut self, why: Unjudged) -> Unjudged {
@@ -162,7 +194,12 @@ impl Gather {
 
     fn give(&mut self, row: Gathered, need: &Need, whole: &mut Vec<Row>) {
         self.without.resize(need.channels.len(), 0);
-        for (without, channel) in self.without.iter_mut().zip(&need.channels) {
+        let is_of_run = need.has_phase(&row);
+        for (i, (without, channel)) in self.without.iter_mut().zip(&need.channels).enumerate() {
+            // What comes without the phase is of no use, and its channels are as good as missing.
+            if !is_of_run && need.phase != Some(i) {
+                continue;
+            }
             *without = match row.value(*channel) {
                 Some(_) => 0,
                 None => without.saturating_add(1),
@@ -214,6 +251,12 @@ impl Gathered {
         self.values.get(channel).copied().flatten()
     }
 
+    /// Whether both have a channel that the model reads.
+    fn repeats(&self, other: &Gathered, need: &Need) -> bool {
+        let mut channels = need.channels.iter();
+        channels.any(|channel| self.value(*channel).is_some() && other.value(*channel).is_some())
+    }
+
     /// Takes what this row has not; whether there was anything.
     fn join(&mut self, other: &Gathered) -> bool {
         let mut is_new = false;
@@ -229,9 +272,13 @@ impl Gathered {
 
 impl Need {
     pub(crate) fn of(manifest: &Manifest, profile: &ApplianceProfile) -> Self {
-        let (phase, span_s) = match &manifest.resampling {
-            Resampling::Period { period_s, .. } => (None, (1.0 - EARLY) * period_s),
-            Resampling::Cycle { phase_channel, .. } => (profile.position(phase_channel), 0.0),
+        let (phase, period_s) = match &manifest.resampling {
+            Resampling::Period { period_s, .. } => (None, period_s),
+            Resampling::Cycle {
+                phase_channel,
+                period_s,
+                ..
+            } => (profile.position(phase_channel), period_s),
         };
         let features = manifest.features.iter();
         let read = features.flat_map(|feature| [Some(&feature.channel), feature.per.as_ref().map(|per| &per.channel)]);
@@ -242,7 +289,7 @@ impl Need {
         Self {
             phase: phase.and_then(|phase| channels.iter().position(|channel| *channel == phase)),
             channels,
-            span_s,
+            span_s: (1.0 - EARLY) * period_s,
         }
     }
 
@@ -256,9 +303,17 @@ impl Need {
         channels.any(|channel| values.get(*channel).is_some_and(Option::is_some))
     }
 
-    fn place(&self, row: Timestamp, reading: Timestamp) -> Place {
+    /// Whether this row may be of a run, as every row is where there are none.
+    fn has_phase(&self, row: &Gathered) -> bool {
+        let phase = self.phase.and_then(|phase| self.channels.get(phase));
+        phase.is_none_or(|phase| row.value(*phase).is_some())
+    }
+
+    /// Where a reading lies beside a row, of which it `repeats` a channel or not.
+    fn place(&self, row: Timestamp, reading: Timestamp, repeats: bool) -> Place {
         let apart_s = reading.duration_since(row).as_secs_f64();
-        if apart_s == 0.0 || apart_s.abs() < self.span_s {
+        let is_next = repeats && self.phase.is_some();
+        if apart_s == 0.0 || (apart_s.abs() < self.span_s && !is_next) {
             Place::Within
         } else if apart_s < 0.0 {
             Place::Before
@@ -269,137 +324,4 @@ impl Need {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn need() -> Need {
-        Need {
-            channels: vec![0, 1],
-            phase: None,
-            span_s: 0.75,
-        }
-    }
-
-    fn at(s: f64) -> Timestamp {
-        Timestamp::from_millisecond((s * 1000.0) as i64).unwrap()
-    }
-
-    /// Given readings (time, channels, seconds ahead of the hub's clock): rows that came out, and the reasons.
-    fn run(gather: &mut Gather, readings: &[(f64, &str, f64)]) -> (Vec<(f64, String)>, Vec<&'static str>) {
-        let (mut rows, mut reasons) = (Vec::new(), Vec::new());
-        for (time, channels, ahead) in readings {
-            let value = |c: char| channels.contains(c).then_some(*time);
-            let row = Row {
-                at: at(*time),
-                values: ['a', 'b', 'c'].map(value).to_vec(),
-            };
-            let (whole, why) = gather.push(&row, at(time - ahead), &need());
-            reasons.push(why.map_or("-", Into::into));
-            for row in whole {
-                let named = ['a', 'b', 'c'].into_iter().zip(&row.values);
-                let names = named.filter_map(|(name, value)| value.map(|_| name)).collect();
-                rows.push((row.at.as_millisecond() as f64 / 1000.0, names));
-            }
-        }
-        (rows, reasons)
-    }
-
-    fn all(readings: &[(f64, &str, f64)]) -> (Vec<(f64, String)>, Vec<&'static str>) {
-        run(&mut Gather::new(), readings)
-    }
-
-    #[test]
-    fn one_channel_a_message_is_one_row_a_period() {
-        let (rows, reasons) = all(&[
-            (1.0, "a", 0.0),
-            (1.0, "b", 0.0),
-            (2.0, "b", 0.0),
-            (2.3, "a", 0.0),
-            (3.0, "ab", 0.0),
-        ]);
-        assert_eq!(
-            rows,
-            [(1.0, "ab".to_owned()), (2.0, "ab".to_owned()), (3.0, "ab".to_owned())]
-        );
-        assert_eq!(reasons, ["joined", "-", "joined", "-", "-"]);
-    }
-
-    #[test]
-    fn a_row_that_lacks_a_channel_waits_for_the_next_period_until_the_channel_is_given_up() {
-        let mut gather = Gather::new();
-        let readings: Vec<_> = (0..12).map(|s| (f64::from(s), "a", 0.0)).collect();
-        let (rows, reasons) = run(&mut gather, &readings);
-        // Ten rows were without it, each given with the next; then two at once.
-        assert_eq!(rows.len(), 12);
-        assert_eq!((reasons[0], reasons[1], gather.missing()), ("joined", "-", 1));
-        // It comes back, after its row was given: the next one waits for it.
-        let (rows, reasons) = run(
-            &mut gather,
-            &[(12.0, "a", 0.0), (12.0, "b", 0.0), (13.0, "a", 0.0), (13.0, "b", 0.0)],
-        );
-        assert_eq!(rows, [(12.0, "a".to_owned()), (13.0, "ab".to_owned())]);
-        assert_eq!(reasons, ["-", "repeated", "joined", "-"]);
-        assert_eq!(gather.missing(), 0);
-    }
-
-    #[test]
-    fn times_that_passed_make_nothing_and_are_told_apart() {
-        let readings = [
-            (5.0, "ab", 0.0),
-            (5.0, "ab", 0.0),
-            (5.5, "ab", 0.0),
-            (3.0, "ab", 0.0),
-            (6.0, "a", 0.0),
-            (4.0, "b", 0.0),
-            (6.1, "a", 0.0),
-            (6.2, "c", 0.0),
-        ];
-        let (rows, reasons) = all(&readings);
-        assert_eq!(rows.len(), 1);
-        let expected = [
-            "-",
-            "repeated",
-            "too_soon",
-            "unordered",
-            "joined",
-            "unordered",
-            "repeated",
-            "no_value",
-        ];
-        assert_eq!(reasons, expected);
-    }
-
-    #[test]
-    fn one_reading_ahead_moves_nothing_and_a_clock_ahead_is_believed() {
-        let (rows, reasons) = all(&[
-            (1.0, "ab", 0.0),
-            (571.0, "a", 570.0),
-            (571.0, "b", 570.0),
-            (2.0, "ab", 0.0),
-            (3.0, "ab", 0.0),
-        ]);
-        assert_eq!(rows.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
-        assert_eq!(reasons, ["-", "ahead", "ahead", "-", "-"]);
-        // All of a device whose clock is ahead, and what it sends after a silence.
-        let (rows, reasons) = all(&[
-            (1.0, "ab", 90.0),
-            (2.0, "ab", 90.0),
-            (3.0, "ab", 90.0),
-            (60.0, "ab", 90.0),
-            (61.0, "ab", 90.0),
-        ]);
-        assert_eq!(
-            rows.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
-            [1.0, 2.0, 3.0, 60.0, 61.0]
-        );
-        assert_eq!(reasons, ["ahead", "-", "-", "-", "-"]);
-        // A batch of such a device, received at once.
-        let (rows, _) = all(&[
-            (91.0, "ab", 60.0),
-            (92.0, "ab", 61.0),
-            (150.0, "ab", 119.0),
-            (151.0, "ab", 60.0),
-        ]);
-        assert_eq!(rows.len(), 4);
-    }
-}
+mod tests;

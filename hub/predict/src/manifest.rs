@@ -63,11 +63,18 @@ pub enum Resampling {
         phase_channel: String,
         /// Its value between runs.
         idle_phase: i32,
+        /// Seconds from row to row while a programme runs.
+        #[serde(default = "a_minute_s")]
+        period_s: f64,
         /// A silence of this many seconds ends a run as well.
         gap_s: f64,
         /// A run of fewer rows is dropped (a door opened and shut, a programme given up).
         min_rows: u32,
     },
+}
+
+fn a_minute_s() -> f64 {
+    60.0
 }
 
 /// What is taken from a channel.

@@ -7,7 +7,7 @@ use hub_core::id::ApplianceId;
 use hub_core::watching::{Unjudged, WatchState, Watching};
 use jiff::SignedDuration;
 
-use crate::batch::{Detectors, Judged, Manner, ROWS_MAX, WINDOWS_MAX, is_reading};
+use crate::batch::{Detectors, Judged, Manner, ROWS_MAX, RowRef, WINDOWS_MAX, is_reading};
 use crate::detector::Detector;
 use crate::model::Model;
 use crate::network::ScoreError;
@@ -73,12 +73,19 @@ pub(crate) struct OfRow {
     pub(crate) unjudged: Option<Unjudged>,
 }
 
-/// The one appliance, and how many of its rows it was given.
+/// The one appliance, and the newest of the rows that it was given.
 struct Unit {
     model: Arc<Model>,
     detectors: Detectors,
-    rows: i64,
+    newest: Option<RowRef>,
 }
+
+/// How its rows are given.
+const MANNER: Manner<'static> = Manner {
+    again: false,
+    windows: WINDOWS_MAX,
+    progress: &(),
+};
 
 /// Scores rows of one appliance as a hub does that has stored them ([`stored`]), in rounds of at most [`ROWS_MAX`]: for each
 /// row, in order, the model steps that it completed. The first `calibrate` rows (programme runs, where the model's step is a
@@ -105,21 +112,17 @@ impl Unit {
         Self {
             model: model.clone(),
             detectors,
-            rows: 0,
+            newest: None,
         }
     }
 
     /// What comes of each of these rows.
     fn round(&mut self, rows: &[Row]) -> Result<Vec<OfRow>, ScoreError> {
-        let rows = stored(UNIT, self.model.profile(), self.rows + 1, rows);
-        self.rows = rows.last().map_or(self.rows, |row| row.ingest_no);
+        let before = self.newest.map_or(0, |newest| newest.place.1);
+        let rows = stored(UNIT, self.model.profile(), before + 1, rows);
+        self.newest = rows.last().map(RowRef::of).or(self.newest);
         let numbers: Vec<(i64, bool)> = rows.iter().map(|row| (row.ingest_no, is_reading(row))).collect();
-        let manner = Manner {
-            again: false,
-            windows: WINDOWS_MAX,
-            progress: &(),
-        };
-        let mut batch = self.detectors.score(rows, &manner);
+        let mut batch = self.detectors.score(rows, &MANNER);
         if let Some(failed) = batch.failed.pop() {
             return Err(failed.error);
         }
@@ -135,6 +138,20 @@ impl Unit {
         Ok(numbers.into_iter().map(of_row).collect())
     }
 
+    /// Nothing comes behind the newest row: what was waited for does not come either.
+    fn end(&mut self, of_newest: &mut OfRow) -> Result<(), ScoreError> {
+        let ended = self.newest.and_then(|newest| self.detectors.end(newest, &MANNER));
+        let Some(mut batch) = ended else {
+            return Ok(());
+        };
+        if let Some(failed) = batch.failed.pop() {
+            return Err(failed.error);
+        }
+        of_newest.steps.append(&mut batch.judged);
+        of_newest.unjudged = of_newest.unjudged.filter(|why| *why != Unjudged::Joined);
+        Ok(())
+    }
+
     fn watching(&self) -> Watching {
         let nothing = || Watching::nothing(WatchState::NoReadings);
         let unit = self.detectors.get(UNIT);
@@ -145,7 +162,7 @@ impl Unit {
 /// Scores a CSV of one appliance: `timestamp,score,alarm,top_channels`, one row for each input row, in order. A row
 /// depends on no later one. A row that ends no model step repeats the verdict of the newest step; the first `calibrate`
 /// rows (programme runs, where the model's step is a run) teach the baseline and score 0. A row without a single value says
-/// nothing, as in the hub.
+/// nothing, as in the hub. A row that lacks a channel waits for the next, as there; the last one does not.
 ///
 /// # Errors
 /// Input that cannot be read (column, line and reason named), times that go back or leap, a failing network, an output that
@@ -164,8 +181,13 @@ pub fn score_csv(
     let mut summary = Summary::new(table.out_of_range);
     let mut newest: Option<Verdict> = None;
     let mut written = table.written_times.iter().zip(table.lines);
-    for rows in table.rows.chunks(ROWS_MAX) {
-        for (mut of_row, (written, line)) in unit.round(rows)?.into_iter().zip(&mut written) {
+    let mut rounds = table.rows.chunks(ROWS_MAX).peekable();
+    while let Some(rows) = rounds.next() {
+        let mut of_rows = unit.round(rows)?;
+        if let (None, Some(of_newest)) = (rounds.peek(), of_rows.last_mut()) {
+            unit.end(of_newest)?;
+        }
+        for (mut of_row, (written, line)) in of_rows.into_iter().zip(&mut written) {
             summary.add(&of_row, written, line);
             newest = of_row.steps.pop().map(|step| step.verdict).or(newest);
             output.write_record(record(newest.as_ref(), written, model))?;

@@ -6,6 +6,8 @@ mod ledger;
 mod place;
 
 #[cfg(test)]
+mod cuts;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod tests;

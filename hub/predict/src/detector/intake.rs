@@ -1,11 +1,12 @@
 //! What a detector does with the readings that come, apart from what they say: gathered into rows, counted where they make none,
 //! and whether an alarm can rise from them at all.
 
-use hub_core::watching::{UnjudgedCounts, WatchState, Watching};
+use hub_core::watching::{Unjudged, UnjudgedCounts, WatchState, Watching};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, Resampler, Stage, Taken};
+use super::{Detector, Pending, Resampler, Stage};
+use crate::cycle::Run;
 use crate::gather::{Gather, Need};
 use crate::levels::Levels;
 use crate::manifest::{Manifest, Resampling};
@@ -16,6 +17,9 @@ const PASSED_MAX: u32 = 60;
 /// A gap is worth a window of steps without one, so that what stays is above 0 only where no window becomes full. So many gaps
 /// more, and readings come too seldom; half of it less, and they do not.
 const GAPS_MAX: u32 = 8;
+/// Runs, one after the other, of too few rows that are too far apart, and rows come too seldom; a run that is judged, and they do
+/// not.
+const SPARSE_MAX: u32 = 3;
 /// Rows, one after the other, that lack no channel, until it is told that none is missing: a channel that comes and goes is
 /// told once.
 const WHOLE_ROWS: u32 = 600;
@@ -25,7 +29,7 @@ const WHOLE_ROWS: u32 = 600;
 pub(crate) struct Intake {
     pub(super) gather: Gather,
     pub(super) levels: Levels,
-    /// Steps that are missing from a full window, over many gaps.
+    /// Steps that are missing from a full window, over many gaps; where a step is a run, runs since one had rows enough.
     strain: u32,
     is_strained: bool,
     /// Rows since one lacked a channel.
@@ -78,6 +82,16 @@ impl Intake {
         }
     }
 
+    /// Notes a run that has ended.
+    pub(super) fn note_run(&mut self, run: Option<&Run>) {
+        self.strain = match run {
+            None => return,
+            Some(Run::Whole(_)) => 0,
+            Some(Run::Sparse) => self.strain.saturating_add(1),
+        };
+        self.is_strained = self.strain >= SPARSE_MAX;
+    }
+
     /// The state in which nothing can be judged from what comes now, if that is so.
     fn barred(&self, need: &Need) -> Option<WatchState> {
         if self.gather.passed() >= PASSED_MAX {
@@ -101,7 +115,7 @@ impl Detector {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let needs_s = match model.manifest().resampling {
             Resampling::Period { hold_gap_s, .. } => hold_gap_s,
-            Resampling::Cycle { .. } => 0.0,
+            Resampling::Cycle { period_s, .. } => period_s,
         };
         Watching {
             state: standing.map_or(WatchState::NoReadings, |standing| standing.state),
@@ -117,24 +131,34 @@ impl Detector {
         }
     }
 
-    /// Counts what came of a reading, and says what is to be told of the appliance from `at` on.
-    pub(super) fn note(&mut self, taken: &Taken, need: &Need, at: Timestamp, manifest: &Manifest) {
-        if let Some(why) = taken.unjudged {
+    /// Counts a row, of which these steps came: each by itself, however many came of one reading.
+    pub(super) fn note_row(&mut self, steps: &[Pending], manifest: &Manifest) {
+        let is_full = self.has_full_window(manifest);
+        match (&self.resampler, steps.last()) {
+            (Resampler::Cycle(_), _) => {}
+            (Resampler::Period(_), _) if is_full => (self.intake.strain, self.intake.is_strained) = (0, false),
+            (Resampler::Period(_), Some(step)) => self.intake.strain(step.after_gap, window(manifest)),
+            (Resampler::Period(_), None) => {}
+        }
+    }
+
+    /// Counts why a reading made no row, or how many it made, and says what is to be told of the appliance from `at` on.
+    pub(super) fn note(
+        &mut self,
+        unjudged: Option<Unjudged>,
+        rows: usize,
+        need: &Need,
+        at: Timestamp,
+        manifest: &Manifest,
+    ) {
+        if let Some(why) = unjudged {
             self.intake.unjudged.add(why);
         }
-        let is_full = self.window.len() == manifest.autoencoder.window * manifest.features.len();
-        let window = u32::try_from(manifest.autoencoder.window).unwrap_or(u32::MAX);
-        if is_full {
-            (self.intake.strain, self.intake.is_strained) = (0, false);
-        } else if let (Resampler::Period(_), Some(step)) = (&self.resampler, taken.steps.last()) {
-            self.intake.strain(step.after_gap, window);
-        }
         let missing = self.intake.gather.missing();
-        let is_row = taken.unjudged.is_none();
-        self.intake.whole_for = counted(self.intake.whole_for, missing > 0, is_row);
+        self.intake.whole_for = counted(self.intake.whole_for, missing > 0, rows);
         let is_barred = self.intake.barred(need).is_some();
-        self.intake.clear_for = counted(self.intake.clear_for, is_barred, is_row);
-        let state = self.state(need, is_full, window);
+        self.intake.clear_for = counted(self.intake.clear_for, is_barred, rows);
+        let state = self.state(need, self.has_full_window(manifest), window(manifest));
         let before = self.intake.standing.filter(|standing| standing.state == state);
         self.intake.standing = Some(Standing {
             state,
@@ -150,6 +174,10 @@ impl Detector {
             several_states: self.intake.levels.several(),
             left_out: u32::BITS - self.intake.unjudged.left_out().leading_zeros(),
         });
+    }
+
+    fn has_full_window(&self, manifest: &Manifest) -> bool {
+        self.window.len() == manifest.autoencoder.window * manifest.features.len()
     }
 
     fn state(&self, need: &Need, is_full: bool, window: u32) -> WatchState {
@@ -174,10 +202,15 @@ impl Detector {
     }
 }
 
-/// How many rows there were since something was last so.
-fn counted(rows: u32, is_so: bool, is_row: bool) -> u32 {
+/// Steps of a window.
+fn window(manifest: &Manifest) -> u32 {
+    u32::try_from(manifest.autoencoder.window).unwrap_or(u32::MAX)
+}
+
+/// How many rows there were since something was last so, when these were added.
+fn counted(before: u32, is_so: bool, rows: usize) -> u32 {
     match is_so {
         true => 0,
-        false => rows.saturating_add(u32::from(is_row)),
+        false => before.saturating_add(u32::try_from(rows).unwrap_or(u32::MAX)),
     }
 }

@@ -123,7 +123,7 @@ impl Manifest {
             ),
             (
                 self.period_is_sane(),
-                "resampling: times must be above 0, hold_gap_s at most 600 periods",
+                "resampling: times must be above 0, gap_s a period or more, hold_gap_s at most 600 periods",
             ),
         ];
         checks
@@ -137,7 +137,12 @@ impl Manifest {
             Resampling::Period { period_s, hold_gap_s } => {
                 period_s > 0.0 && hold_gap_s >= period_s && hold_gap_s <= 600.0 * period_s
             }
-            Resampling::Cycle { gap_s, min_rows, .. } => gap_s > 0.0 && min_rows > 0,
+            Resampling::Cycle {
+                period_s,
+                gap_s,
+                min_rows,
+                ..
+            } => period_s > 0.0 && gap_s >= period_s && min_rows > 0,
         }
     }
 }

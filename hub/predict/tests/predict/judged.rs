@@ -25,18 +25,19 @@ fn verdicts(model: &Model, rows: &[Row], restarts: bool) -> (Vec<Verdict>, Detec
     (all, detector)
 }
 
-/// Each row as one reading a channel, a little apart, in an order that changes.
+/// Each row as one reading a channel that has a value, a little apart, in an order that changes.
 fn in_parts(rows: &[Row], apart_ms: i64) -> Vec<Row> {
     let parts = |(number, row): (usize, &Row)| -> Vec<Row> {
         let channels = row.values.len();
-        let of = |k: usize| (k + number) % channels;
-        let part = |k: usize| {
+        let turned = (0..channels).map(|k| (k + number) % channels);
+        let sent = turned.filter(|channel| row.values[*channel].is_some());
+        let part = |(k, channel): (usize, usize)| {
             let mut values = vec![None; channels];
-            values[of(k)] = row.values[of(k)];
+            values[channel] = row.values[channel];
             let at = row.at + SignedDuration::from_millis(apart_ms * k as i64);
             Row { at, values }
         };
-        (0..channels).map(part).collect()
+        sent.enumerate().map(part).collect()
     };
     rows.iter().enumerate().flat_map(parts).collect()
 }
@@ -46,7 +47,24 @@ fn one_channel_a_message_is_judged_as_whole_messages_are() {
     let pump = pump_rig();
     let washing = Model::load(&models().join("washing-machine")).unwrap();
     let (of_pump, of_washing) = (pump_rows(&pump, 400, FAULT_AT), washing_rows(&washing, 60));
-    for (model, rows, apart_ms) in [(&pump, &of_pump, 0), (&pump, &of_pump, 70), (&washing, &of_washing, 0)] {
+    // A row begins with what the model reads of it, and it does not read the room's temperature.
+    let mut heard = of_washing.clone();
+    heard.iter_mut().for_each(|row| row.values[6] = None);
+    // Some messages are lost.
+    let mut lossy = heard.clone();
+    for (number, row) in lossy.iter_mut().enumerate() {
+        if number % 7 == 3 {
+            row.values[number % 10] = None;
+        }
+    }
+    let cases = [
+        (&pump, &of_pump, 0),
+        (&pump, &of_pump, 70),
+        (&washing, &of_washing, 0),
+        (&washing, &heard, 800),
+        (&washing, &lossy, 800),
+    ];
+    for (model, rows, apart_ms) in cases {
         let (expected, whole) = verdicts(model, rows, false);
         assert!(!expected.is_empty());
         let (told, parts) = verdicts(model, &in_parts(rows, apart_ms), false);
@@ -56,6 +74,32 @@ fn one_channel_a_message_is_judged_as_whole_messages_are() {
     let (expected, _) = verdicts(&pump, &of_pump, false);
     assert!(expected.iter().any(|verdict| verdict.alarm));
     assert!(verdicts(&pump, &in_parts(&of_pump, 70), true).0 == expected, "restarts");
+}
+
+/// The step is a programme run, and its rows come too seldom, or its channels too far apart.
+#[test]
+fn a_washing_machine_that_no_run_can_be_judged_of_is_not_watched() {
+    let model = Model::load(&models().join("washing-machine")).unwrap();
+    let rows = washing_rows(&model, 30);
+    let sound = told(&model, &rows);
+    assert_eq!((sound.state, sound.needs_ms), (WatchState::Calibrating, 60_000));
+    assert!(sound.calibrated > 20, "{sound:?}");
+
+    let mut seldom: Vec<Row> = rows.iter().step_by(30).cloned().collect();
+    let last = seldom[seldom.len() - 1].at;
+    let thin = told(&model, &seldom);
+    assert_eq!((thin.state, thin.calibrated), (WatchState::TooSeldom, 0));
+    seldom.extend(rows[..2_000].iter().map(|row| Row {
+        at: row.at + last.duration_since(rows[0].at) + SignedDuration::from_mins(1),
+        ..row.clone()
+    }));
+    let back = told(&model, &seldom);
+    assert!(back.state == WatchState::Calibrating && back.calibrated > 0, "{back:?}");
+
+    let slow = in_parts(&every(&rows[..600], 400), 35_000);
+    let apart = told(&model, &slow);
+    assert_eq!((apart.state, apart.channels), (WatchState::ChannelsMissing, 9));
+    assert!((5..9).contains(&apart.missing), "{apart:?}");
 }
 
 #[test]
@@ -303,6 +347,30 @@ fn a_summary_says_what_came_of_each_row() {
     ] {
         assert!(lines.contains(line), "{line} is not in\n{lines}");
     }
+}
+
+#[test]
+fn the_last_row_of_a_file_waits_for_nothing() {
+    let model = Arc::new(pump_rig());
+    let mut rows = pump_rows(&model, 351, FAULT_AT);
+    rows[349].values[3] = None;
+    // In a hub it waits for the reading behind it.
+    let (expected, _) = verdicts(&model, &rows, false);
+    let expected = expected.iter().find(|verdict| verdict.at == rows[349].at).unwrap();
+    let mut output = Vec::new();
+    let told = score_csv(file(&model, &rows[..350]).as_bytes(), &mut output, &model, CALIBRATE).unwrap();
+    let output = String::from_utf8(output).unwrap();
+    let last: Vec<&str> = output.lines().last().unwrap().split(',').collect();
+    assert_eq!(
+        last[1..3],
+        [format!("{:.6}", expected.score), u8::from(expected.alarm).to_string()]
+    );
+    assert!(expected.alarm && told.unjudged.is_empty(), "{told}");
+    assert_eq!(told.steps, summary(&model, &file(&model, &rows)).steps - 1);
+    // The same where its channels come one by one.
+    let parts = summary(&model, &file(&model, &in_parts(&rows[..350], 0)));
+    assert_eq!((parts.steps, parts.rows), (told.steps, 2_799));
+    assert_eq!(parts.unjudged[&Unjudged::Joined].count, 2_799 - 350);
 }
 
 #[test]

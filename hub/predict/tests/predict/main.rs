@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+mod cuts;
 mod detector;
 mod files;
 mod judged;

@@ -13,6 +13,7 @@ macro_rules! for_each_case {
                 telemetry::json_repeats_within_ten_minutes_are_refused [],
                 telemetry::json_in_any_order_is_stored_once [Restart],
                 telemetry::json_of_a_channel_each_is_read_in_the_order_in_which_it_came [],
+                telemetry::json_of_a_device_that_catches_up_is_read_in_the_order_in_which_it_came [],
                 telemetry::one_bad_item_holds_nobody_back [],
                 telemetry::the_quarantine_of_a_tenant_is_bounded_and_counts_what_gave_way [],
                 telemetry::rows_are_read_for_scoring_once_and_in_the_order_of_commits [Concurrent],

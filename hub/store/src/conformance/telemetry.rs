@@ -126,14 +126,26 @@ pub(super) async fn json_in_any_order_is_stored_once(h: &dyn Harness) {
 
 /// Readings of one time are looked up before they are stored; all the same they come to the scorer in the order in which they were sent.
 pub(super) async fn json_of_a_channel_each_is_read_in_the_order_in_which_it_came(h: &dyn Harness) {
+    let sent = (10..14).flat_map(|second| [(second, 1), (second, 2), (second, 3)]);
+    read_as_sent(h, &sent.collect::<Vec<_>>()).await;
+}
+
+/// Of a device that is new to the hub, readings of the last minute are known to be later than all that is stored; those before are
+/// looked up.
+pub(super) async fn json_of_a_device_that_catches_up_is_read_in_the_order_in_which_it_came(h: &dyn Harness) {
+    let sent = (-90..0).map(|second| (second, 1));
+    read_as_sent(h, &sent.collect::<Vec<_>>()).await;
+}
+
+/// Readings in one batch: seconds from their receipt, and a value.
+async fn read_as_sent(h: &dyn Harness, sent: &[(i64, i32)]) {
     let (_place, store) = played(h).await;
     let id = appliance(&*store, "acme", "wm-1").await;
-    let sent: Vec<(u64, i32)> = (10..14)
-        .flat_map(|second| [(second, 1), (second, 2), (second, 3)])
-        .collect();
-    let json = |&(second, value): &(u64, i32)| {
-        let mut message = message(id, 0, second, 1);
+    let at = |second| morning() + jiff::SignedDuration::from_secs(second);
+    let json = |&(second, value): &(i64, i32)| {
+        let mut message = message(id, 0, 0, 1);
         message.identity = Identity::Content(vec![true]);
+        message.samples[0].at = at(second);
         message.samples[0].values = vec![Some(value)];
         Ingest::Telemetry(message)
     };
@@ -141,10 +153,7 @@ pub(super) async fn json_of_a_channel_each_is_read_in_the_order_in_which_it_came
     assert_eq!(store.ingest(&batch).await.unwrap(), vec![stored(1); sent.len()]);
     let rows = store.unscored(100, None).await.unwrap().rows;
     let read: Vec<_> = rows.iter().map(|row| (row.at, row.values[0])).collect();
-    let wanted: Vec<_> = sent
-        .iter()
-        .map(|&(second, value)| (message(id, 0, second, 1).samples[0].at, Some(value)))
-        .collect();
+    let wanted: Vec<_> = sent.iter().map(|&(second, value)| (at(second), Some(value))).collect();
     assert_eq!(read, wanted);
 }
 
