@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::channel::{Channel, Scale};
+use super::Step;
+use super::channel::Channel;
 use super::normal::{Normal, median};
 use super::settings::Settings;
-use super::Step;
 
 /// Floors between a step and the median of its stretch, up to which they are one state.
 const FLOORS_MAX: f64 = 10.0;
@@ -100,11 +100,13 @@ impl Calibration {
     fn offender(&self, channels: &[Channel], settings: &Settings) -> Option<Offender> {
         let last = self.columns(channels).filter_map(|(i, channel, values)| {
             let middle = median(values);
-            let floor = channel.floor(middle, Scale::Plain, settings.step, settings.fleet_floor(i.into()));
+            let scale = channel.scale([middle]);
+            let centre = channel.scaled(middle, scale);
+            let floor = channel.floor(centre, scale, settings.step, settings.fleet_floor(i.into()));
             let steps = self.present(i, channels.len()).map(|(step, value)| Offender {
                 step,
                 channel: i,
-                floors: (value - middle).abs() / floor,
+                floors: (channel.scaled(value, scale) - centre).abs() / floor,
             });
             steps.filter(|step| step.floors > FLOORS_MAX).last()
         });

@@ -40,10 +40,16 @@ pub(super) struct Normal {
 pub(super) struct Rule<'a> {
     pub(super) channel: &'a Channel,
     pub(super) settings: &'a Settings,
-    /// Steps of the calibration.
-    pub(super) calibration: f64,
-    /// Steps since.
-    pub(super) age: f64,
+    pub(super) age: Age,
+}
+
+/// Age of a normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Age {
+    /// Steps of its calibration.
+    pub(super) calibration: u16,
+    /// Steps since, as far as they matter.
+    pub(super) steps: u16,
 }
 
 /// Deviations of a channel's moving average.
@@ -148,13 +154,14 @@ impl Normal {
     /// Variance of the moving average and of the centre that is noise.
     fn noise(&self, rule: Rule<'_>) -> f64 {
         let ewma = rule.settings.ewma;
-        f64::from(self.noise) * (ewma / (2.0 - ewma) + 1.0 / rule.calibration.max(1.0))
+        f64::from(self.noise) * (ewma / (2.0 - ewma) + 1.0 / f64::from(rule.age.calibration.max(1)))
     }
 
     /// What is harmless: the floor, noise, and the appliance's own drift until a fleet has shown what drifts.
     fn width(&self, rule: Rule<'_>) -> f64 {
         let floor = self.floor(rule);
-        let steps = (rule.calibration / 2.0 + rule.age).min(rule.settings.follow_steps / 2.0);
+        let steps = f64::from(rule.age.calibration) / 2.0 + f64::from(rule.age.steps);
+        let steps = steps.min(rule.settings.follow_steps / 2.0);
         let drift = match rule.settings.fleet_floor(self.channel()) {
             Some(_) => 0.0,
             None => (f64::from(self.drift) * steps).min((DRIFT_FLOORS * floor).powi(2)),
@@ -179,13 +186,8 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     if count > 0.0 { sum / count } else { 0.0 }
 }
 
-/// 0 of no values.
+/// The upper one of two: a value that was there, not one between two states. 0 of no values.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    match values.get(half) {
-        None => 0.0,
-        Some(middle) if values.len() % 2 == 1 => *middle,
-        Some(upper) => (values[half - 1] + upper) / 2.0,
-    }
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

@@ -83,3 +83,45 @@ impl Unit {
         *self = Self::new(channels, settings);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::normal::Normal;
+    use super::*;
+
+    fn unit(channels: usize, steps: usize) -> (Unit, Vec<Channel>) {
+        let channel = |i: usize| Channel {
+            name: format!("c{i}"),
+            unit: "A".into(),
+            decimals: 3,
+        };
+        let channels: Vec<Channel> = (0..channels).map(channel).collect();
+        let settings = Settings::default();
+        let mut unit = Unit::new(&channels, &settings);
+        for step in 0..steps {
+            let value = Some(2.0 + 0.01 * (step % 7) as f64);
+            unit.step(&channels, &settings, &vec![value; channels.len()], false, false);
+        }
+        (unit, channels)
+    }
+
+    #[test]
+    fn an_appliance_that_is_watched_takes_less_than_a_kilobyte() {
+        for (count, most) in [(8, 320), (32, 1_000)] {
+            let (unit, channels) = unit(count, 1_000);
+            let watched = unit.baseline(&channels, &Settings::default()).len();
+            assert_eq!(watched, count);
+            let in_memory = size_of::<Unit>() + watched * size_of::<Normal>();
+            let written = postcard::to_stdvec(&unit).unwrap().len();
+            assert!(in_memory < most && written < most, "{count} channels: {in_memory} and {written} bytes");
+        }
+    }
+
+    #[test]
+    fn an_appliance_that_is_calibrated_takes_four_bytes_a_value_more() {
+        let (unit, channels) = unit(8, 39);
+        let values = 39 * channels.len() * size_of::<f32>();
+        let written = postcard::to_stdvec(&unit).unwrap().len();
+        assert!((values..values + 20).contains(&written), "{written} bytes");
+    }
+}
