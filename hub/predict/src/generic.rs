@@ -8,6 +8,8 @@
 mod alarm;
 mod calibration;
 mod channel;
+mod condition;
+mod fleet;
 mod normal;
 mod score;
 mod settings;
@@ -15,6 +17,8 @@ mod unit;
 mod watching;
 
 pub use channel::Channel;
+pub use condition::Condition;
+pub use fleet::fleet_floors;
 pub use settings::{Settings, StepOf};
 pub use unit::Unit;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use hub_predict::generic::{Channel, Settings, Step, Unit};
+use hub_predict::generic::{Channel, Settings, Step, Unit, fleet_floors};
 use hub_predict::{Model, Row, score_rows};
 use jiff::Timestamp;
 
@@ -18,6 +18,9 @@ const PERIOD_S: f64 = 5.0;
 const MISSING_MAX: i64 = 3;
 /// Rows from which the trained family learns a unit's normal: as many seconds as `generic` has steps for.
 const CALIBRATION_ROWS: u32 = 200;
+
+/// Clean streams that floors are learned from, at the least.
+const LEARNED_FROM_MIN: usize = 10;
 
 /// What a detector made of one stream.
 struct Outcome {
@@ -39,7 +42,7 @@ struct Figures {
 }
 
 pub fn evaluate(data: &Path, models: &Path) -> anyhow::Result<Vec<Bar>> {
-    let (_, profile) = hub_predict::load_manifest(&models.join("pump-rig"))?;
+    let profile = hub_predict::load_manifest(&models.join("pump-rig"))?.1.profile;
     let channel = |of: &hub_core::profile::Channel| Channel {
         name: of.name.clone(),
         unit: of.unit.clone(),
@@ -47,12 +50,40 @@ pub fn evaluate(data: &Path, models: &Path) -> anyhow::Result<Vec<Bar>> {
     };
     let channels: Vec<Channel> = profile.channels.iter().map(channel).collect();
     let streams = streams(data, models, &profile)?;
-    let generic: Vec<Outcome> = streams.iter().map(|s| judge(s, &generic_alarms(&s.rows, &channels))).collect();
+    let settings = Settings::default();
+    let lives: Vec<(Vec<bool>, Unit)> = streams.iter().map(|s| live(&s.rows, &channels, &settings)).collect();
+    let generic: Vec<Outcome> = streams
+        .iter()
+        .zip(&lives)
+        .map(|(s, (alarms, _))| judge(s, alarms))
+        .collect();
+    let learned = streams.iter().map(|s| {
+        let others = streams
+            .iter()
+            .zip(&lives)
+            .filter(|(of, _)| of.anomaly.is_none() && of.recording() != s.recording());
+        let wanders: Vec<_> = others.map(|(_, (_, unit))| unit.wander(&channels)).collect();
+        let fleet_floors = fleet_floors(channels.len(), &wanders, LEARNED_FROM_MIN);
+        judge(
+            s,
+            &live(
+                &s.rows,
+                &channels,
+                &Settings {
+                    fleet_floors,
+                    ..Settings::default()
+                },
+            )
+            .0,
+        )
+    });
+    let learned: Vec<Outcome> = learned.collect();
     let trained = streams.iter().map(|s| Ok(judge(s, &trained_alarms(s)?)));
     let trained: Vec<Outcome> = trained.collect::<anyhow::Result<_>>()?;
     runs(&streams, &generic);
     let figures = Figures::of(&streams, &generic);
     figures.print("generic, unit floors");
+    Figures::of(&streams, &learned).print("generic, and what other runs wander");
     // Trained on a part of the fault-free recording: its share of clean streams is too kind.
     Figures::of(&streams, &trained).print("pump-rig/1, other fault groups");
     Ok(vec![
@@ -74,29 +105,28 @@ pub fn evaluate(data: &Path, models: &Path) -> anyhow::Result<Vec<Bar>> {
     ])
 }
 
-/// Whether an alarm stands after each row. A step is judged when the first row behind it is there.
-fn generic_alarms(rows: &[Row], channels: &[Channel]) -> Vec<bool> {
-    let settings = Settings::default();
-    let mut unit = Unit::new(channels, &settings);
+/// Whether an alarm stands after each row, and the unit at the end. A step is judged when the first row behind it is there.
+fn live(rows: &[Row], channels: &[Channel], settings: &Settings) -> (Vec<bool>, Unit) {
+    let mut unit = Unit::new(channels, settings);
+    let mut alarms = Vec::with_capacity(rows.len());
     let Some(start) = rows.first().map(|row| row.at) else {
-        return Vec::new();
+        return (alarms, unit);
     };
     let number = |at: Timestamp| (at.duration_since(start).as_secs_f64() / PERIOD_S) as i64;
     let (mut begun, mut before, mut stands) = (0, None, false);
-    let mut alarms = Vec::with_capacity(rows.len());
     for (i, row) in rows.iter().enumerate() {
         let step = number(rows[begun].at);
         if number(row.at) != step {
             let after_gap = before.is_some_and(|before| step - before > MISSING_MAX + 1);
             let means = means(&rows[begun..i], channels.len());
-            if let Step::Watching { alarm, .. } = unit.step(channels, &settings, &means, after_gap, stands) {
+            if let Step::Watching { alarm, .. } = unit.step(channels, settings, &means, after_gap, false) {
                 stands = alarm;
             }
             (begun, before) = (i, Some(step));
         }
         alarms.push(stands);
     }
-    alarms
+    (alarms, unit)
 }
 
 fn means(rows: &[Row], channels: usize) -> Vec<Option<f64>> {
@@ -123,7 +153,12 @@ fn judge(stream: &Stream, alarms: &[bool]) -> Outcome {
     let falsely = alarms[..onset].contains(&true);
     let within = alarms.get(onset..=last).unwrap_or_default();
     let alarm = within.iter().position(|alarm| *alarm && !falsely);
-    let seconds = |i: usize| stream.rows[onset + i].at.duration_since(stream.rows[onset].at).as_secs_f64();
+    let seconds = |i: usize| {
+        stream.rows[onset + i]
+            .at
+            .duration_since(stream.rows[onset].at)
+            .as_secs_f64()
+    };
     Outcome {
         falsely,
         delay_s: alarm.map(seconds),
@@ -132,11 +167,17 @@ fn judge(stream: &Stream, alarms: &[bool]) -> Outcome {
 
 /// A line a run with a fault, and one for each run without that alarmed.
 fn runs(streams: &[Stream], outcomes: &[Outcome]) {
-    println!("{:<32} {:<22} {:>6} {:>6} {:>8}", "run", "fault class", "found", "early", "delay");
+    println!(
+        "{:<32} {:<22} {:>6} {:>6} {:>8}",
+        "run", "fault class", "found", "early", "delay"
+    );
     for (run, of) in by_run(streams, outcomes) {
         let (found, falsely) = (share(&of, |o| o.delay_s.is_some()), share(&of, |o| o.falsely));
         let fault_class = &of[0].0.fault_class;
-        let delay = of.iter().find_map(|(_, o)| o.delay_s).map_or("-".into(), |s| format!("{s:.0} s"));
+        let delay = of
+            .iter()
+            .find_map(|(_, o)| o.delay_s)
+            .map_or("-".into(), |s| format!("{s:.0} s"));
         if fault_class != "none" || falsely > 0.0 {
             println!("{run:<32} {fault_class:<22} {found:>6.2} {falsely:>6.2} {delay:>8}");
         }

@@ -23,6 +23,8 @@ const END: usize = 120;
 const APART: usize = 5;
 /// Length of a stream of the fault-free recording, and rows from the start of one to the next.
 const PIECE: (usize, usize) = (950, 150);
+/// Ends the name of the stream that is a run before its fault.
+const BEFORE_IT: &str = ", before";
 
 pub struct Stream {
     /// Streams of one run overlap: they count as one.
@@ -35,17 +37,29 @@ pub struct Stream {
     pub model: PathBuf,
 }
 
+impl Stream {
+    /// What was recorded in one go.
+    pub fn recording(&self) -> &str {
+        self.run.trim_end_matches(BEFORE_IT)
+    }
+}
+
 pub fn streams(data: &Path, models: &Path, profile: &ApplianceProfile) -> anyhow::Result<Vec<Stream>> {
     let read = |name: &str| -> anyhow::Result<Vec<Row>> {
         let path = data.join(name);
         let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        Ok(read_rows(file, profile).with_context(|| format!("cannot read {}", path.display()))?.rows)
+        Ok(read_rows(file, profile)
+            .with_context(|| format!("cannot read {}", path.display()))?
+            .rows)
     };
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let mut streams = Vec::new();
     let classes = std::fs::read_to_string(data.join("fault_classes.csv"))?;
     for line in classes.lines().skip(1) {
-        let (name, group) = line.trim().split_once(',').context("fault_classes.csv: file,fault_class")?;
+        let (name, group) = line
+            .trim()
+            .split_once(',')
+            .context("fault_classes.csv: file,fault_class")?;
         let labels = labels(&data.join(name))?;
         let onset = labels.iter().position(|l| *l).context("a run without a fault")?;
         if onset < BEFORE {
@@ -57,7 +71,10 @@ pub fn streams(data: &Path, models: &Path, profile: &ApplianceProfile) -> anyhow
             let most = (onset - BEFORE).max(1);
             let first = if cut == 0 { 0 } else { rng.random_range(0..most) };
             let end = rows.len() - rng.random_range(0..END);
-            let last = labels[..end].iter().rposition(|l| *l).context("a cut before the fault")?;
+            let last = labels[..end]
+                .iter()
+                .rposition(|l| *l)
+                .context("a cut before the fault")?;
             streams.push(Stream {
                 run: name.into(),
                 fault_class: group.into(),
@@ -67,7 +84,7 @@ pub fn streams(data: &Path, models: &Path, profile: &ApplianceProfile) -> anyhow
             });
         }
         streams.push(Stream {
-            run: format!("{name} before"),
+            run: format!("{name}{BEFORE_IT}"),
             fault_class: "none".into(),
             rows: rows[..onset - APART].to_vec(),
             anomaly: None,

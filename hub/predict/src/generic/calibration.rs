@@ -72,10 +72,10 @@ impl Calibration {
         &mut self,
         channels: &[Channel],
         settings: &Settings,
-        step: impl Iterator<Item = Option<f64>>,
+        step: &[Option<f64>],
     ) -> Option<Vec<Normal>> {
         self.seen = self.seen.saturating_add(1);
-        self.values.extend(step.map(|v| v.map_or(MISSING, |v| v as f32)));
+        self.values.extend(step.iter().map(|v| v.map_or(MISSING, |v| v as f32)));
         let have = self.have(channels.len());
         if have < self.need {
             return None;
@@ -88,7 +88,9 @@ impl Calibration {
             return None;
         }
         let normals = self.columns(channels);
-        let normals: Vec<Normal> = normals.map(|(i, channel, values)| Normal::learn(i, channel, &values)).collect();
+        let normals: Vec<Normal> = normals
+            .map(|(i, channel, values)| Normal::learn(i, channel, &values))
+            .collect();
         if normals.is_empty() {
             self.give_up(1, channels.len());
             return None;

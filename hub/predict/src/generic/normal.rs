@@ -33,6 +33,8 @@ pub(super) struct Normal {
     noise: f32,
     /// Variance that the channel's own drift gained with each step of the calibration.
     drift: f32,
+    /// Mean square of the average's distance from `first`.
+    wander: f32,
 }
 
 /// What a channel's state is read by.
@@ -50,6 +52,8 @@ pub(super) struct Age {
     pub(super) calibration: u16,
     /// Steps since, as far as they matter.
     pub(super) steps: u16,
+    /// Those of them without a finding.
+    pub(super) free: u16,
 }
 
 /// Deviations of a channel's moving average.
@@ -82,6 +86,7 @@ impl Normal {
             average: first,
             noise: noise as f32,
             drift: (gained.max(0.0) / lag as f64) as f32,
+            wander: 0.0,
         }
     }
 
@@ -115,6 +120,17 @@ impl Normal {
         self.centre += (change / rule.settings.follow_steps) as f32;
     }
 
+    /// Takes where the average is now into how far it wanders.
+    pub(super) fn wander_on(&mut self, rule: Rule<'_>) {
+        let apart = (self.average - self.first).powi(2);
+        self.wander += (apart - self.wander) / f32::from(rule.age.free.max(1));
+    }
+
+    /// How far it wanders, as a fleet's floors are told.
+    pub(super) fn wander(&self, channel: &Channel) -> f64 {
+        channel.as_floor(f64::from(self.wander).sqrt(), self.first.into(), self.scale)
+    }
+
     pub(super) fn deviation(&self, rule: Rule<'_>) -> Deviation {
         let from = |centre: f32| f64::from(self.average - centre);
         let (floor, noise) = (self.floor(rule), self.noise(rule));
@@ -143,12 +159,15 @@ impl Normal {
     /// A value on the channel's scale, not farther from the centre than deviations count: so one step alone raises no alarm.
     fn within(&self, value: f64, rule: Rule<'_>) -> f64 {
         let (centre, farthest) = (f64::from(self.centre), CLIP * self.width(rule));
-        rule.channel.scaled(value, self.scale).clamp(centre - farthest, centre + farthest)
+        rule.channel
+            .scaled(value, self.scale)
+            .clamp(centre - farthest, centre + farthest)
     }
 
     fn floor(&self, rule: Rule<'_>) -> f64 {
         let fleet = rule.settings.fleet_floor(self.channel());
-        rule.channel.floor(self.first.into(), self.scale, rule.settings.step, fleet)
+        rule.channel
+            .floor(self.first.into(), self.scale, rule.settings.step, fleet)
     }
 
     /// Variance of the moving average and of the centre that is noise.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
 use super::channel::Channel;
+use super::condition::freed;
 use super::settings::Settings;
 use super::watching::Watching;
 use super::{ChannelBaseline, Step};
@@ -46,15 +47,14 @@ impl Unit {
         if self.channels != channels.len() {
             self.restart(channels, settings);
         }
-        let value = |i: usize| Channel::usable(values.get(i).copied().flatten());
-        let says_nothing = !(0..channels.len()).any(|i| value(i).is_some());
+        let values = freed(channels, settings, values);
+        let says_nothing = values.iter().all(Option::is_none);
         match &mut self.stage {
             Stage::Watching(watching) if says_nothing => watching.unchanged(channels, settings),
-            Stage::Watching(watching) => watching.step(channels, settings, value, after_gap, finding_open),
+            Stage::Watching(watching) => watching.step(channels, settings, &values, after_gap, finding_open),
             Stage::Calibrating(calibration) if says_nothing => calibration.told(channels.len()),
             Stage::Calibrating(calibration) => {
-                let step = (0..channels.len()).map(value);
-                let Some(normals) = calibration.add(channels, settings, step) else {
+                let Some(normals) = calibration.add(channels, settings, &values) else {
                     return calibration.told(channels.len());
                 };
                 let need = calibration.need();
@@ -75,6 +75,15 @@ impl Unit {
         match &self.stage {
             Stage::Calibrating(_) => Vec::new(),
             Stage::Watching(watching) => watching.baseline(channels, settings),
+        }
+    }
+
+    /// How far each watched channel's moving average has been from what was normal at first, root of the mean square over the
+    /// steps without a finding: what [`super::fleet_floors`] are made of. Nothing while calibrating.
+    pub fn wander(&self, channels: &[Channel]) -> Vec<(usize, f64)> {
+        match &self.stage {
+            Stage::Calibrating(_) => Vec::new(),
+            Stage::Watching(watching) => watching.wander(channels),
         }
     }
 
@@ -113,7 +122,10 @@ mod tests {
             assert_eq!(watched, count);
             let in_memory = size_of::<Unit>() + watched * size_of::<Normal>();
             let written = postcard::to_stdvec(&unit).unwrap().len();
-            assert!(in_memory < most && written < most, "{count} channels: {in_memory} and {written} bytes");
+            assert!(
+                in_memory < most && written < most,
+                "{count} channels: {in_memory} and {written} bytes"
+            );
         }
     }
 

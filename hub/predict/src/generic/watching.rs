@@ -39,6 +39,7 @@ impl Watching {
             age: Age {
                 calibration: u16::try_from(calibration).unwrap_or(u16::MAX),
                 steps: 0,
+                free: 0,
             },
             quick: Alarm::default(),
             slow: Alarm::default(),
@@ -50,25 +51,32 @@ impl Watching {
         &mut self,
         channels: &[Channel],
         settings: &Settings,
-        value: impl Fn(usize) -> Option<f64>,
+        values: &[Option<f64>],
         after_gap: bool,
         finding_open: bool,
     ) -> Step {
+        let value = |normal: &Normal| values.get(normal.channel()).copied().flatten();
         let stood = self.alarm();
         if after_gap {
             self.quick.interrupt();
             self.slow.interrupt();
         }
         self.age.steps = self.age.steps.saturating_add(1);
-        self.each(channels, settings, |normal, rule| normal.take(value(normal.channel()), after_gap, rule));
+        self.each(channels, settings, |normal, rule| {
+            normal.take(value(normal), after_gap, rule)
+        });
         let scores = self.scores(channels, settings);
         let whole = !self.normals.iter().any(Normal::silent);
         self.quick.next(scores.quick, whole, settings);
         self.slow.next(scores.slow, whole, settings);
+        if !finding_open {
+            self.age.free = self.age.free.saturating_add(1);
+            self.each(channels, settings, Normal::wander_on);
+        }
         let quiet = scores.strict < settings.follow_below && scores.quick < QUIET * settings.threshold;
         if quiet && !self.alarm() && !finding_open {
             self.each(channels, settings, |normal, rule| {
-                if let Some(value) = value(normal.channel()) {
+                if let Some(value) = value(normal) {
                     normal.follow(value, rule);
                 }
             });
@@ -88,6 +96,11 @@ impl Watching {
             Some(normal.baseline(Rule { channel, settings, age }))
         };
         self.normals.iter().filter_map(baseline).collect()
+    }
+
+    pub(super) fn wander(&self, channels: &[Channel]) -> Vec<(usize, f64)> {
+        let wander = |normal: &Normal| Some((normal.channel(), normal.wander(channels.get(normal.channel())?)));
+        self.normals.iter().filter_map(wander).collect()
     }
 
     fn alarm(&self) -> bool {

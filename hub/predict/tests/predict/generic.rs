@@ -26,7 +26,12 @@ fn channels() -> Vec<Channel> {
         unit: unit.into(),
         decimals,
     };
-    let channels = [("inside", "Cel", 2), ("current", "A", 3), ("mains", "V", 1), ("power", "W", 1)];
+    let channels = [
+        ("inside", "Cel", 2),
+        ("current", "A", 3),
+        ("mains", "V", 1),
+        ("power", "W", 1),
+    ];
     channels.map(channel).into()
 }
 
@@ -77,11 +82,17 @@ impl Bench {
 }
 
 fn alarms(steps: &[Step]) -> usize {
-    steps.iter().filter(|step| matches!(step, Step::Watching { alarm: true, .. })).count()
+    steps
+        .iter()
+        .filter(|step| matches!(step, Step::Watching { alarm: true, .. }))
+        .count()
 }
 
 fn rises(steps: &[Step]) -> usize {
-    steps.iter().filter(|step| matches!(step, Step::Watching { rose: true, .. })).count()
+    steps
+        .iter()
+        .filter(|step| matches!(step, Step::Watching { rose: true, .. }))
+        .count()
 }
 
 fn score(step: &Step) -> f64 {
@@ -121,7 +132,10 @@ fn a_fault_that_begins_within_the_calibration_is_not_averaged_with_what_was_befo
     bench.steps(25, [1.0; 4]);
     bench.steps(15 + 25, [1.0, 4.0, 1.0, 1.0]);
     let current = bench.baseline(1);
-    assert!((current.centre - 4.8).abs() < 0.05, "one state or the other, no mean of both: {current:?}");
+    assert!(
+        (current.centre - 4.8).abs() < 0.05,
+        "one state or the other, no mean of both: {current:?}"
+    );
 }
 
 #[test]
@@ -132,7 +146,11 @@ fn what_goes_from_state_to_state_is_said_to_be_so_and_is_watched_once_it_settles
         let power = if i % 10 < 5 { 1.0 } else { 0.1 };
         steps.push(bench.step([1.0, 1.0, 1.0, power]));
     }
-    assert!(steps[..5 * N - 1].iter().all(|step| matches!(step, Step::Calibrating { .. })));
+    assert!(
+        steps[..5 * N - 1]
+            .iter()
+            .all(|step| matches!(step, Step::Calibrating { .. }))
+    );
     assert_eq!(steps.last(), Some(&Step::CannotCalibrate { channel: 3 }));
     bench.steps(2 * N, [1.0; 4]);
     assert!(matches!(bench.step([1.0; 4]), Step::Watching { .. }));
@@ -148,7 +166,11 @@ fn the_normal_stands_still_while_a_finding_is_open() {
     assert_eq!(alarms(&open.steps(400, [1.25, 1.0, 1.0, 1.0])), 0);
     assert_eq!(alarms(&shut.steps(400, [1.25, 1.0, 1.0, 1.0])), 0);
     assert_eq!(open.baseline(0).centre, before);
-    assert!((shut.baseline(0).centre - before - 1.0).abs() < 0.1, "{:?}", shut.baseline(0));
+    assert!(
+        (shut.baseline(0).centre - before - 1.0).abs() < 0.1,
+        "{:?}",
+        shut.baseline(0)
+    );
 }
 
 #[test]
@@ -158,8 +180,16 @@ fn the_normal_stands_still_above_half_the_threshold() {
     // Three kelvins are 1.5 floors of one channel: no alarm, but nothing to get used to.
     let steps = bench.steps(1_000, [1.75, 1.0, 1.0, 1.0]);
     assert_eq!(alarms(&steps), 0);
-    assert!(score(&steps[999]) > bench.settings.threshold / 2.0, "{}", score(&steps[999]));
-    assert!((bench.baseline(0).centre - before).abs() < 0.2, "{:?}", bench.baseline(0));
+    assert!(
+        score(&steps[999]) > bench.settings.threshold / 2.0,
+        "{}",
+        score(&steps[999])
+    );
+    assert!(
+        (bench.baseline(0).centre - before).abs() < 0.2,
+        "{:?}",
+        bench.baseline(0)
+    );
 }
 
 #[test]
@@ -168,7 +198,9 @@ fn a_lasting_offset_of_one_channel_is_found_and_named_and_never_got_used_to() {
     let steps = bench.steps(3_000, [1.0, 1.6, 1.0, 1.0]);
     assert_eq!(rises(&steps), 1);
     assert!(alarms(&steps) > 2_990, "found within ten steps, and stands");
-    let Some(Step::Watching { top, slow, .. }) = steps.last() else { panic!() };
+    let Some(Step::Watching { top, slow, .. }) = steps.last() else {
+        panic!()
+    };
     assert_eq!(top[0].0, 1);
     assert!(top[0].1 > 3.0 && top.len() == 3, "{top:?}");
     assert!(!slow);
@@ -183,8 +215,18 @@ fn a_fault_slower_than_the_following_is_found_by_the_slow_score() {
         steps.push(bench.step([1.0 + f64::from(i) * 0.0014, 1.0, 1.0, 1.0]));
     }
     assert_eq!(rises(&steps), 1);
-    let found = steps.iter().find(|step| matches!(step, Step::Watching { rose: true, .. }));
-    let Some(Step::Watching { score, slow_score, slow, .. }) = found else { panic!() };
+    let found = steps
+        .iter()
+        .find(|step| matches!(step, Step::Watching { rose: true, .. }));
+    let Some(Step::Watching {
+        score,
+        slow_score,
+        slow,
+        ..
+    }) = found
+    else {
+        panic!()
+    };
     assert!(*slow && *slow_score >= 1.33 && *score < 0.67, "{found:?}");
 }
 
@@ -237,12 +279,21 @@ fn a_floor_is_of_the_kind_of_quantity_of_the_resolution_and_of_the_fleet() {
         [0, 1, 2, 3].map(|i| bench.baseline(i).floor)
     };
     let near = |is: [f64; 4], wanted: [f64; 4]| {
-        let near = is.iter().zip(wanted).all(|(is, wanted)| (is / wanted - 1.0).abs() < 0.02);
+        let near = is
+            .iter()
+            .zip(wanted)
+            .all(|(is, wanted)| (is / wanted - 1.0).abs() < 0.02);
         assert!(near, "{is:?} is not {wanted:?}");
     };
     near(floors(Settings::default()), [2.0, 0.12, 4.6, 4.0]);
     let fleet_floors = vec![Some(3.0), Some(0.3), None, Some(0.01)];
-    near(floors(Settings { fleet_floors, ..Settings::default() }), [3.0, 0.36, 4.6, 4.0]);
+    near(
+        floors(Settings {
+            fleet_floors,
+            ..Settings::default()
+        }),
+        [3.0, 0.36, 4.6, 4.0],
+    );
 
     let mut coarse = channels();
     coarse[3].decimals = 0;

@@ -1,6 +1,6 @@
 //! The detector that needs no training, on what it should not be given, and on what must make no difference.
 
-use hub_predict::generic::{Channel, Settings, Step, Unit};
+use hub_predict::generic::{Channel, Condition, Settings, Step, Unit, fleet_floors};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -63,12 +63,31 @@ fn what_is_no_number_is_missing_and_spoils_nothing() {
     let bad = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e13];
     for bad in bad.into_iter().cycle().take(50) {
         let step = unit.step(&channels, &settings, &[Some(20.0), Some(bad), Some(22.0)], false, false);
-        let Step::Watching { score, slow_score, alarm, .. } = step else { panic!("{step:?}") };
+        let Step::Watching {
+            score,
+            slow_score,
+            alarm,
+            ..
+        } = step
+        else {
+            panic!("{step:?}")
+        };
         assert!(score < 1e-3 && slow_score < 1e-3 && !alarm, "{score} {slow_score}");
     }
-    let step = unit.step(&channels, &settings, &[Some(20.0), Some(21.0), Some(22.0)], false, false);
-    let Step::Watching { score, top, .. } = step else { panic!() };
-    assert!(score < 1e-3 && top.len() == 3, "it is back as if it had not been away: {score}");
+    let step = unit.step(
+        &channels,
+        &settings,
+        &[Some(20.0), Some(21.0), Some(22.0)],
+        false,
+        false,
+    );
+    let Step::Watching { score, top, .. } = step else {
+        panic!()
+    };
+    assert!(
+        score < 1e-3 && top.len() == 3,
+        "it is back as if it had not been away: {score}"
+    );
 }
 
 #[test]
@@ -82,7 +101,10 @@ fn a_calibration_of_nothing_but_bad_values_does_not_begin() {
     assert_eq!(unit, Unit::new(&channels, &settings));
     let nothing = &[];
     let mut unit = Unit::new(nothing, &settings);
-    assert!(matches!(unit.step(nothing, &settings, &[], false, false), Step::Calibrating { .. }));
+    assert!(matches!(
+        unit.step(nothing, &settings, &[], false, false),
+        Step::Calibrating { .. }
+    ));
 }
 
 #[test]
@@ -93,7 +115,9 @@ fn constants_are_watched_by_their_resolution_and_zero_is_a_constant() {
     for _ in 0..200 {
         last = Some(unit.step(&channels, &settings, &[Some(0.0); 8], false, false));
     }
-    let Some(Step::Watching { score, .. }) = last else { panic!("{last:?}") };
+    let Some(Step::Watching { score, .. }) = last else {
+        panic!("{last:?}")
+    };
     assert_eq!(score, 0.0);
     // Three hundredths are what rounding may do to a value with two decimals.
     let mut values = [Some(0.0); 8];
@@ -101,7 +125,9 @@ fn constants_are_watched_by_their_resolution_and_zero_is_a_constant() {
     for _ in 0..100 {
         last = Some(unit.step(&channels, &settings, &values, false, false));
     }
-    let Some(Step::Watching { alarm, top, .. }) = last else { panic!() };
+    let Some(Step::Watching { alarm, top, .. }) = last else {
+        panic!()
+    };
     assert!(!alarm && top[0].0 == 6 && top[0].1 < 1.0, "{top:?}");
 }
 
@@ -114,7 +140,13 @@ fn a_channel_that_was_never_there_is_not_watched_and_nothing_waits_for_it() {
     }
     let watched: Vec<usize> = unit.baseline(&channels, &settings).iter().map(|b| b.channel).collect();
     assert_eq!(watched, [0, 2]);
-    let step = unit.step(&channels, &settings, &[Some(20.0), Some(9_000.0), Some(22.0)], false, false);
+    let step = unit.step(
+        &channels,
+        &settings,
+        &[Some(20.0), Some(9_000.0), Some(22.0)],
+        false,
+        false,
+    );
     assert!(matches!(step, Step::Watching { score: 0.0, .. }), "{step:?}");
 }
 
@@ -122,16 +154,38 @@ fn a_channel_that_was_never_there_is_not_watched_and_nothing_waits_for_it() {
 fn silence_of_the_channel_that_alarms_ends_no_alarm() {
     let (channels, settings) = (channels(3), Settings::default());
     let mut unit = calibrated(&channels);
-    let mut step = |value| unit.step(&channels, &settings, &[Some(value), Some(21.0), Some(22.0)], false, false);
+    let mut step = |value| {
+        unit.step(
+            &channels,
+            &settings,
+            &[Some(value), Some(21.0), Some(22.0)],
+            false,
+            false,
+        )
+    };
     for _ in 0..20 {
         step(40.0);
     }
     for value in [f64::NAN; 100] {
         let step = step(value);
-        assert!(matches!(step, Step::Watching { alarm: true, rose: false, .. }), "{step:?}");
+        assert!(
+            matches!(
+                step,
+                Step::Watching {
+                    alarm: true,
+                    rose: false,
+                    ..
+                }
+            ),
+            "{step:?}"
+        );
     }
     let back: Vec<Step> = (0..20).map(|_| step(20.0)).collect();
-    assert!(matches!(back[19], Step::Watching { alarm: false, .. }), "{:?}", back[19]);
+    assert!(
+        matches!(back[19], Step::Watching { alarm: false, .. }),
+        "{:?}",
+        back[19]
+    );
 }
 
 #[test]
@@ -148,13 +202,21 @@ fn no_figure_is_ever_anything_but_a_number() {
         let (channels, settings) = (channels(6), Settings::default());
         let mut unit = Unit::new(&channels, &settings);
         for step in live(&mut unit, &channels, &settings, &life(seed, 6, 2_000)) {
-            if let Step::Watching { score, slow_score, top, .. } = step {
+            if let Step::Watching {
+                score, slow_score, top, ..
+            } = step
+            {
                 assert!(score.is_finite() && slow_score.is_finite());
                 assert!(top.iter().all(|(_, z)| z.abs() <= 10.0));
             }
         }
         for of in unit.baseline(&channels, &settings) {
-            assert!([of.centre, of.first_centre, of.floor, of.noise].iter().all(|f| f.is_finite()), "{of:?}");
+            assert!(
+                [of.centre, of.first_centre, of.floor, of.noise]
+                    .iter()
+                    .all(|f| f.is_finite()),
+                "{of:?}"
+            );
         }
     }
 }
@@ -201,4 +263,60 @@ fn the_order_of_channels_makes_no_difference_but_to_their_places() {
             assert_eq!(step, other, "seed {seed}");
         }
     }
+}
+
+#[test]
+fn floors_are_learned_from_how_far_healthy_devices_wander() {
+    let (channels, settings) = (channels(2), Settings::default());
+    let wander = |amplitude: f64| {
+        let mut unit = Unit::new(&channels, &settings);
+        for i in 0..2_040u32 {
+            let wave = if i < 40 { 0.0 } else { (f64::from(i) / 100.0).sin() };
+            let values = [
+                Some(20.0 + amplitude * wave),
+                Some(2.0 * (1.0 + 0.01 * amplitude * wave)),
+            ];
+            unit.step(&channels, &settings, &values, false, true);
+            unit.step(&channels, &settings, &values, false, false);
+        }
+        unit.wander(&channels)
+    };
+    let wanders: Vec<_> = (0..40).map(|i| wander(f64::from(i) / 10.0)).collect();
+    let floors = fleet_floors(2, &wanders, 30);
+    // Of a sine of amplitude 3, which the average of five steps follows.
+    assert!((floors[0].unwrap() - 3.0 / 2f64.sqrt()).abs() < 0.1, "{floors:?}");
+    assert!(
+        (floors[1].unwrap() - 0.03 / 2f64.sqrt()).abs() < 0.002,
+        "a share of the normal: {floors:?}"
+    );
+}
+
+#[test]
+fn what_a_condition_explains_is_no_deviation() {
+    let channels = channels(2);
+    // A compressor that draws two percent more for each kelvin of the room.
+    let conditions = vec![Condition {
+        channel: 1,
+        by: 0,
+        reference: 20.0,
+        linear: 0.02,
+        square: 0.0,
+    }];
+    let settings = Settings {
+        conditions,
+        ..Settings::default()
+    };
+    let mut unit = Unit::new(&channels, &settings);
+    let mut step = |room: f64, share: f64| {
+        let current = 2.0 * (0.02 * (room - 20.0)).exp() * share;
+        unit.step(&channels, &settings, &[Some(room), Some(current)], false, false)
+    };
+    for i in 0..400u32 {
+        let room = 25.0 + 15.0 * (f64::from(i) / 20.0).sin();
+        if let Step::Watching { score, top, .. } = step(room, 1.0) {
+            assert!(score < 1e-3 && top.len() == 1, "the room is not watched: {top:?}");
+        }
+    }
+    let found = (0..20).map(|_| step(33.0, 1.4)).last();
+    assert!(matches!(found, Some(Step::Watching { alarm: true, .. })), "{found:?}");
 }
