@@ -47,12 +47,20 @@ fn main() -> anyhow::Result<()> {
             println!("pump-rig skipped: the recorded data are not at {}", data.display());
         }
     }
-    if wanted("skab") && data.is_dir() {
-        bars.extend(generic::evaluate(&data, &models)?);
+    if wanted("skab") {
+        if data.is_dir() {
+            bars.extend(generic::evaluate(&data, &models)?);
+        } else {
+            println!("skab skipped: the recorded data are not at {}", data.display());
+        }
     }
     let power = data.with_file_name("tracebase");
-    if wanted("tracebase") && power.is_dir() {
-        tracebase::evaluate(&power)?;
+    if wanted("tracebase") {
+        if power.is_dir() {
+            tracebase::evaluate(&power)?;
+        } else {
+            println!("tracebase skipped: the recorded data are not at {}", power.display());
+        }
     }
     if let Some(path) = score_file {
         scores::write(&path, &scores)?;

@@ -77,7 +77,10 @@ fn watch(minutes: &[Minute]) -> Watched {
     let rated = minutes.iter().map(|minute| minute.mean_w).fold(0.0, f64::max);
     let (mut before, mut stands) = (None, false);
     for period in minutes.chunk_by(|a, b| number(a) == number(b)) {
-        let running: Vec<&Minute> = period.iter().filter(|minute| minute.mean_w >= RUNNING * rated).collect();
+        let running: Vec<&Minute> = period
+            .iter()
+            .filter(|minute| minute.mean_w >= RUNNING * rated)
+            .collect();
         let Some(last) = running.last() else { continue };
         let count = running.len() as f64;
         let mean = |of: fn(&Minute) -> f64| Some(running.iter().map(|m| of(m)).sum::<f64>() / count);
