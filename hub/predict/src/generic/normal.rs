@@ -117,7 +117,7 @@ impl Normal {
     /// Lets the centre follow a step's value.
     pub(super) fn follow(&mut self, value: f64, rule: Rule<'_>) {
         let change = self.within(value, rule) - f64::from(self.centre);
-        self.centre += (change / rule.settings.follow_steps) as f32;
+        self.centre += (change / rule.settings.follow_steps.max(1.0)) as f32;
     }
 
     /// Takes where the average is now into how far it wanders.
@@ -159,9 +159,8 @@ impl Normal {
     /// A value on the channel's scale, not farther from the centre than deviations count: so one step alone raises no alarm.
     fn within(&self, value: f64, rule: Rule<'_>) -> f64 {
         let (centre, farthest) = (f64::from(self.centre), CLIP * self.width(rule));
-        rule.channel
-            .scaled(value, self.scale)
-            .clamp(centre - farthest, centre + farthest)
+        let value = rule.channel.scaled(value, self.scale);
+        value.max(centre - farthest).min(centre + farthest)
     }
 
     fn floor(&self, rule: Rule<'_>) -> f64 {
