@@ -5,6 +5,8 @@ mod common;
 mod cuts;
 mod detector;
 mod files;
+mod generic;
+mod generic_input;
 mod judged;
 mod models;
 mod road;
