@@ -15,6 +15,7 @@ mod detector;
 mod evidence;
 mod features;
 mod gather;
+pub mod generic;
 mod golden;
 mod levels;
 pub mod manifest;
