@@ -30,6 +30,7 @@ mod resample;
 mod score;
 mod summary;
 mod table;
+pub mod trial;
 mod verdict;
 mod watch;
 

@@ -43,19 +43,27 @@ pub enum TrialError {
     #[error("the file cannot be used")]
     Table(#[from] TableError),
     /// Too many bytes.
-    #[error("the file is larger than {} MiB: export fewer days, or fewer devices, and try the parts apart", BYTES_MAX >> 20)]
+    #[error(
+        "the file is larger than {} MiB: export fewer days, or fewer devices, and try the parts apart",
+        BYTES_MAX >> 20
+    )]
     TooLarge,
     /// Too many rows or values.
     #[error(
-        "the file has more than {ROWS_MAX} rows, or {VALUES_MAX} values: export fewer days, devices or columns, or means of \
-         some minutes"
+        "the file has more than {} rows, or {} values: export fewer days, devices or columns, or means of some minutes",
+        ROWS_MAX,
+        VALUES_MAX
     )]
     TooManyRows,
     /// Too many devices.
-    #[error("the file has more than {DEVICES_MAX} devices: export fewer, and see that the device's column holds no time or number of the row")]
+    #[error(
+        "the file has more than {} devices: export fewer, and see that the device's column holds no time and no number of \
+         the row",
+        DEVICES_MAX
+    )]
     TooManyDevices,
     /// Too many channels.
-    #[error("the file has {found} columns of numbers, and {CHANNELS_MAX} can be read: leave out those that do not matter")]
+    #[error("the file has {found} columns of numbers, and {} can be read: leave out those that do not matter", CHANNELS_MAX)]
     TooManyChannels {
         /// How many there are.
         found: usize,
@@ -214,9 +222,12 @@ fn rates(devices: &[DeviceReport], with_services: bool) -> Rates {
     }
 }
 
-/// The one in the middle; none of nothing.
+/// The one in the middle, of two the lower; none of nothing.
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    values.get(values.len().saturating_sub(1) / 2).copied()
 }
+
+#[cfg(test)]
+mod tests;

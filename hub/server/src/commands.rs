@@ -22,6 +22,7 @@ pub mod score;
 pub mod serve;
 pub mod simulate;
 pub mod target;
+pub mod trial;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -56,6 +57,8 @@ enum Command {
     Account(account::Account),
     /// Sends a recorded stream over MQTT as one device, rebased so that it ends now.
     Replay(replay::Replay),
+    /// Tries an export of your own devices: what would be watched, and what would have been opened.
+    Try(trial::Try),
     /// Scores a CSV the way the hub would, row by row.
     Score(score::Score),
     /// Writes a recording that no appliance made, for trying `score` and `replay`.
@@ -90,6 +93,7 @@ impl Cli {
             Command::Integrator(command) => command.run().await,
             Command::Account(command) => command.run().await,
             Command::Replay(command) => command.run().await,
+            Command::Try(command) => command.run(),
             Command::Score(command) => command.run(),
             Command::Simulate(command) => command.run(),
             Command::Phone(command) => command.run().await,

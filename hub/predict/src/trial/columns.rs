@@ -63,7 +63,7 @@ struct Shape {
     distinct: BTreeSet<String>,
 }
 
-/// Finds them; `numbers_only` where no channel is looked for.
+/// Finds them.
 ///
 /// # Errors
 /// No column says when, or the rows have one value each.
@@ -105,7 +105,7 @@ pub(crate) fn known(names: &StringRecord) -> usize {
 
 fn looked_at(sheet: &Sheet<'_>) -> Vec<StringRecord> {
     let records = sheet.records().enumerate();
-    let some = records.filter(|(n, _)| *n < FIRST || n % ONE_IN == 0);
+    let some = records.filter(|(n, _)| *n < FIRST || n.is_multiple_of(ONE_IN));
     some.filter_map(|(_, record)| record.ok().map(|(_, record)| record))
         .take(LOOKED_AT_MAX)
         .collect()
@@ -153,7 +153,7 @@ fn time(sheet: &Sheet<'_>, records: &[StringRecord], shapes: &[Shape]) -> Result
     let named = sheet.time()?;
     let is_time = |time: &TimeColumns| {
         let read = records.iter().filter(|record| Times::can_be(&time.written(record)));
-        read.count() * 2 > records.len()
+        records.is_empty() || read.count() * 2 > records.len()
     };
     if let Some(time) = named.filter(is_time) {
         return Ok(time);
@@ -190,8 +190,8 @@ fn device(sheet: &Sheet<'_>, time: TimeColumns, shapes: &[Shape]) -> (Option<usi
             may_be && shapes[*column].filled > 0 && plain(sheet.name(*column)) == *known
         })
     });
-    let by_shape = || columns().find(|column| shapes[*column].is_identifier());
-    match (by_name, by_shape()) {
+    let by_shape = columns().find(|column| shapes[*column].is_identifier());
+    match (by_name, by_shape) {
         (Some(column), _) => (Some(column), DeviceBy::Name),
         (None, Some(column)) => (Some(column), DeviceBy::Shape),
         (None, None) => (None, DeviceBy::None),

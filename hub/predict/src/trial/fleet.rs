@@ -178,7 +178,8 @@ impl<'s> Intake<'s> {
             columns: columns.numbers.iter().map(column).collect(),
             texts: columns.texts.iter().map(name).collect(),
             devices: Vec::new(),
-            time_column: sheet.time_name(columns.time),
+            // Both names, where there are two.
+            time_column: sheet.time_name(columns.time).replace("` and `", " + "),
             device_column: columns.device.as_ref().map(name),
             by: columns.by,
             refused: BTreeMap::new(),
@@ -199,7 +200,8 @@ impl<'s> Intake<'s> {
     }
 
     fn read(mut self) -> Result<Fleet, TrialError> {
-        for record in self.sheet.records() {
+        let sheet = self.sheet;
+        for record in sheet.records() {
             let (line, refused) = match record {
                 Ok((line, record)) => (line, self.take(line, &record)?),
                 Err(TableError::Fields { line, .. }) => (line, Some(Refused::Fields)),
@@ -287,7 +289,7 @@ impl<'s> Intake<'s> {
             let text = record.map(|(_, record)| shown(&self.columns.time.written(&record)));
             TableError::Time {
                 line,
-                column: fleet.time_column.clone(),
+                column: sheet.time_name(self.columns.time),
                 text: text.unwrap_or_default(),
                 advice,
             }

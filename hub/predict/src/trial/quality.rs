@@ -79,6 +79,7 @@ pub(crate) fn quality(fleet: &mut Fleet) -> Quality {
     let mut devices = std::mem::take(&mut fleet.devices);
     let of_devices: Vec<DeviceQuality> = devices.iter_mut().map(|device| sort(fleet, device)).collect();
     fleet.devices = devices;
+    let fleet = &*fleet;
     let rows = || fleet.devices.iter().flat_map(|device| &device.rows);
     let times = || rows().map(|row| fleet.at(*row));
     let refused = |(reason, found): (&Refused, &Found)| Refusal {

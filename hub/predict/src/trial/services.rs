@@ -1,7 +1,7 @@
 //! Service dates, and what the openings are worth against them: found before, missed, opened without a service, with the bounds
 //! that so few cases allow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::columns::{columns, known};
@@ -98,8 +98,8 @@ impl Dates {
                 });
             }
         }
-        let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
-        let unknown = self.of_devices.keys().filter(|name| !names.contains(&name.as_str()));
+        let names: BTreeSet<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+        let unknown = self.of_devices.keys().filter(|name| !names.contains(name.as_str()));
         let count = |outcome| {
             let openings = devices.iter().flat_map(|device| &device.openings);
             openings.filter(|opening| opening.outcome == Some(outcome)).count()
@@ -107,7 +107,7 @@ impl Dates {
         let found = services.iter().filter(|service| service.lead_days.is_some()).count();
         let watched = services.iter().filter(|service| service.watched).count();
         let (right, wrong) = (count(Outcome::Service), count(Outcome::NoService));
-        let mut leads: Vec<f64> = services.iter().filter_map(|service| service.lead_days).collect();
+        let leads: Vec<f64> = services.iter().filter_map(|service| service.lead_days).collect();
         Services {
             within_days: WITHIN_DAYS,
             refused: self.refused.values().map(|found| found.count).sum(),
@@ -118,7 +118,7 @@ impl Dates {
             followed: share(right, right + wrong),
             without_service: wrong,
             too_early: count(Outcome::TooEarly),
-            lead_days_median: super::median(leads.drain(..)),
+            lead_days_median: super::median(leads.into_iter()),
             services,
         }
     }
