@@ -35,6 +35,8 @@ use crate::table::TableError;
 const PLOTS_MAX: usize = 24;
 /// Days of a month.
 const MONTH_DAYS: f64 = 30.44;
+/// Months below which nothing is said for every 1,000 of them.
+const MONTHS_MIN: f64 = 1.0;
 
 /// Why an export cannot be tried.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +65,10 @@ pub enum TrialError {
     )]
     TooManyDevices,
     /// Too many channels.
-    #[error("the file has {found} columns of numbers, and {} can be read: leave out those that do not matter", CHANNELS_MAX)]
+    #[error(
+        "the file has {found} columns of numbers, and {} can be read: leave out those that do not matter",
+        CHANNELS_MAX
+    )]
     TooManyChannels {
         /// How many there are.
         found: usize,
@@ -169,7 +174,11 @@ pub fn try_export(
 }
 
 fn of_running(plan: &Plan<'_>, quality: &Quality, running: Running) -> RunningReport {
-    let idle = plan.fleet.devices.iter().map(|device| device.rows.len() - running.rows(plan.fleet, device).len());
+    let idle = plan
+        .fleet
+        .devices
+        .iter()
+        .map(|device| device.rows.len() - running.rows(plan.fleet, device).len());
     RunningReport {
         channel: quality.channels[running.column].name.clone(),
         from: report::rounded(running.from),
@@ -181,7 +190,9 @@ fn of_running(plan: &Plan<'_>, quality: &Quality, running: Running) -> RunningRe
 /// Plots of the first devices for which something was opened; of the highest score where nothing was. The last device is new.
 fn keep_plots(devices: &mut [DeviceReport]) {
     let opened = devices.iter().filter(|device| !device.openings.is_empty()).count();
-    let Some((last, before)) = devices.split_last_mut() else { return };
+    let Some((last, before)) = devices.split_last_mut() else {
+        return;
+    };
     let score = |device: &DeviceReport| device.highest.as_ref().map_or(0.0, |highest| highest.score);
     if !last.openings.is_empty() {
         if opened == 1 {
@@ -205,7 +216,7 @@ fn rates(devices: &[DeviceReport], with_services: bool) -> Rates {
     let rate = |count: usize| {
         let per_1000 = |count: f64| report::rounded(count * 1_000.0 / months);
         let Bounds { low, high } = poisson(count);
-        (months > 0.0).then(|| Rate {
+        (months >= MONTHS_MIN).then(|| Rate {
             count,
             per_1000: per_1000(count as f64),
             bounds: Bounds {

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Step;
 use super::channel::{Channel, Scale};
 use super::normal::{Normal, median};
 use super::settings::Settings;
-use super::Step;
 
 /// Floors between a step and the median of its stretch, up to which they are one state.
 const FLOORS_MAX: f64 = 10.0;
@@ -88,7 +88,9 @@ impl Calibration {
             return None;
         }
         let normals = self.columns(channels);
-        let normals: Vec<Normal> = normals.map(|(i, channel, values)| Normal::learn(i, channel, &values)).collect();
+        let normals: Vec<Normal> = normals
+            .map(|(i, channel, values)| Normal::learn(i, channel, &values))
+            .collect();
         if normals.is_empty() {
             self.give_up(1, channels.len());
             return None;

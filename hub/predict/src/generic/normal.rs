@@ -137,12 +137,15 @@ impl Normal {
     /// A value on the channel's scale, not farther from the centre than deviations count: so one step alone raises no alarm.
     fn within(&self, value: f64, rule: Rule<'_>) -> f64 {
         let (centre, farthest) = (f64::from(self.centre), CLIP * self.width(rule));
-        rule.channel.scaled(value, self.scale).clamp(centre - farthest, centre + farthest)
+        rule.channel
+            .scaled(value, self.scale)
+            .clamp(centre - farthest, centre + farthest)
     }
 
     fn floor(&self, rule: Rule<'_>) -> f64 {
         let fleet = rule.settings.fleet_floor(self.channel());
-        rule.channel.floor(self.first.into(), self.scale, rule.settings.step, fleet)
+        rule.channel
+            .floor(self.first.into(), self.scale, rule.settings.step, fleet)
     }
 
     /// Variance of the moving average and of the centre that is noise.

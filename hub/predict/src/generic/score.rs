@@ -21,7 +21,9 @@ mod tests {
         let (score, top) = strongest([(0, 1.0), (1, -4.0), (2, 0.5), (3, 2.0)].into_iter());
         assert_eq!(top, [(1, -4.0), (3, 2.0), (0, 1.0)]);
         assert_eq!(score, 7f64.sqrt());
-        let many = [(0, 1.0), (1, -4.0), (3, 2.0)].into_iter().chain((4..64).map(|i| (i, 0.0)));
+        let many = [(0, 1.0), (1, -4.0), (3, 2.0)]
+            .into_iter()
+            .chain((4..64).map(|i| (i, 0.0)));
         assert_eq!(strongest(many).0, score);
     }
 

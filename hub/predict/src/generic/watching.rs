@@ -60,7 +60,9 @@ impl Watching {
             self.slow.interrupt();
         }
         self.age = self.age.saturating_add(1);
-        self.each(channels, settings, |normal, rule| normal.take(value(normal.channel()), after_gap, rule));
+        self.each(channels, settings, |normal, rule| {
+            normal.take(value(normal.channel()), after_gap, rule)
+        });
         let scores = self.scores(channels, settings);
         let whole = !self.normals.iter().any(Normal::silent);
         self.quick.next(scores.quick, whole, settings);
@@ -82,7 +84,10 @@ impl Watching {
     }
 
     pub(super) fn baseline(&self, channels: &[Channel], settings: &Settings) -> Vec<ChannelBaseline> {
-        let rules = self.normals.iter().filter_map(|n| Some((n, self.rule(n, channels, settings)?)));
+        let rules = self
+            .normals
+            .iter()
+            .filter_map(|n| Some((n, self.rule(n, channels, settings)?)));
         rules.map(|(normal, rule)| normal.baseline(rule)).collect()
     }
 

@@ -19,7 +19,9 @@ impl<'t> Layout<'t> {
     pub(super) fn of(texts: &'t [Cow<'t, str>], profile: &ApplianceProfile) -> Result<Self, TableError> {
         let is_known = |name: &&str| is_time(name) || profile.position(name).is_some();
         let sheet = Sheet::best(texts, |names| (names.iter().filter(is_known).count(), names.len()))?;
-        let time = sheet.time()?.ok_or_else(|| TableError::NoTime { found: sheet.found() })?;
+        let time = sheet
+            .time()?
+            .ok_or_else(|| TableError::NoTime { found: sheet.found() })?;
         let mut channels = Vec::with_capacity(profile.channels.len());
         for channel in &profile.channels {
             let column = sheet.only(|name| name == channel.name)?;

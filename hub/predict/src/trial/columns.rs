@@ -15,19 +15,76 @@ const LOOKED_AT_MAX: usize = 20_000;
 
 /// Names of a column with the device, as they are compared ([`plain`]); the best first.
 const DEVICES: [&str; 32] = [
-    "device", "deviceid", "devicename", "deviceno", "appliance", "applianceid", "machine", "machineid", "unit", "unitid",
-    "unitno", "asset", "assetid", "equipment", "equipmentid", "thing", "thingid", "serial", "serialno", "serialnumber",
-    "sn", "设备", "设备id", "设备编号", "设备号", "机器编号", "机号", "序列号", "gerät", "geräteid", "seriennummer", "id",
+    "device",
+    "deviceid",
+    "devicename",
+    "deviceno",
+    "appliance",
+    "applianceid",
+    "machine",
+    "machineid",
+    "unit",
+    "unitid",
+    "unitno",
+    "asset",
+    "assetid",
+    "equipment",
+    "equipmentid",
+    "thing",
+    "thingid",
+    "serial",
+    "serialno",
+    "serialnumber",
+    "sn",
+    "设备",
+    "设备id",
+    "设备编号",
+    "设备号",
+    "机器编号",
+    "机号",
+    "序列号",
+    "gerät",
+    "geräteid",
+    "seriennummer",
+    "id",
 ];
 /// Further names of a column with the time, as they are compared.
 const TIMES: [&str; 22] = [
-    "datetime", "timestamp", "datetimeutc", "timestamputc", "timeutc", "utc", "recordedat", "createdat", "measuredat",
-    "eventtime", "servicedate", "servicedat", "serviced", "repairdate", "visit", "zeit", "zeitstempel", "datum", "时间",
-    "时间戳", "采集时间", "日期",
+    "datetime",
+    "timestamp",
+    "datetimeutc",
+    "timestamputc",
+    "timeutc",
+    "utc",
+    "recordedat",
+    "createdat",
+    "measuredat",
+    "eventtime",
+    "servicedate",
+    "servicedat",
+    "serviced",
+    "repairdate",
+    "visit",
+    "zeit",
+    "zeitstempel",
+    "datum",
+    "时间",
+    "时间戳",
+    "采集时间",
+    "日期",
 ];
 /// Names of a column that says which channel a row is of, where each row has one value.
-const CHANNELS: [&str; 9] =
-    ["channel", "metric", "sensor", "parameter", "signal", "tag", "measurement", "variable", "通道"];
+const CHANNELS: [&str; 9] = [
+    "channel",
+    "metric",
+    "sensor",
+    "parameter",
+    "signal",
+    "tag",
+    "measurement",
+    "variable",
+    "通道",
+];
 
 /// How the device's column was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -74,9 +131,7 @@ pub(crate) fn columns(sheet: &Sheet<'_>) -> Result<Columns, TrialError> {
         .collect();
     let time = time(sheet, &records, &shapes)?;
     let (device, by) = device(sheet, time, &shapes);
-    let others = |column: &usize| {
-        !time.holds(*column) && device != Some(*column) && !sheet.name(*column).is_empty()
-    };
+    let others = |column: &usize| !time.holds(*column) && device != Some(*column) && !sheet.name(*column).is_empty();
     let (numbers, texts): (Vec<usize>, Vec<usize>) = (0..shapes.len())
         .filter(others)
         .partition(|column| shapes[*column].numbers * 2 >= shapes[*column].filled);

@@ -190,7 +190,11 @@ impl<'s> Intake<'s> {
         Self {
             sheet,
             one,
-            numbers: columns.numbers.iter().map(|_| Numbers::new(sheet.delimiter())).collect(),
+            numbers: columns
+                .numbers
+                .iter()
+                .map(|_| Numbers::new(sheet.delimiter()))
+                .collect(),
             columns,
             devices: HashMap::new(),
             of_rows: Vec::new(),
@@ -256,7 +260,10 @@ impl<'s> Intake<'s> {
                 Ok(Some(_)) => column.decimals = column.decimals.max(decimals(text)),
                 Ok(None) => {}
                 Err(_) => {
-                    let first = Found { count: 0, first_line: line };
+                    let first = Found {
+                        count: 0,
+                        first_line: line,
+                    };
                     column.unreadable.get_or_insert(first).count += 1;
                 }
             }

@@ -58,10 +58,16 @@ impl<'f> Plan<'f> {
         };
         let span_s = median(spans).unwrap_or(0.0) * running.map_or(1.0, running_rows);
         let longest = span_s / (CALIBRATIONS * f64::from(settings.calibration));
-        let round = PERIODS_S.into_iter().map(f64::from).take_while(|period| *period <= longest).last();
+        let round = PERIODS_S
+            .into_iter()
+            .map(f64::from)
+            .take_while(|period| *period <= longest)
+            .last();
         let period_s = round.unwrap_or(0.0).max(interval_s);
         let kinds = quality.channels.iter().enumerate();
-        let columns = kinds.filter(|(_, channel)| is_watched(channel.kind, period_s)).map(|(column, _)| column);
+        let columns = kinds
+            .filter(|(_, channel)| is_watched(channel.kind, period_s))
+            .map(|(column, _)| column);
         Self {
             fleet,
             running,
@@ -105,16 +111,40 @@ impl<'f> Plan<'f> {
             }
         }
         let need = self.settings.calibration;
-        let too_seldom = quality.interval_s.filter(|every| every * 1_000.0 > (GAP_STEPS * self.period_ms) as f64);
+        let too_seldom = quality
+            .interval_s
+            .filter(|every| every * 1_000.0 > (GAP_STEPS * self.period_ms) as f64);
         if let Some(every_s) = too_seldom {
             let every_s = every_s.round() as u64;
             report.watch = Watch::TooSeldom { every_s };
         } else if report.steps <= need {
-            report.watch = Watch::TooFewSteps { have: report.steps, need };
+            report.watch = Watch::TooFewSteps {
+                have: report.steps,
+                need,
+            };
         } else if !columns.is_empty() {
-            Watcher::new(self, &columns).watch(&all, services, &mut report);
+            self.watch(columns, &all, services, &mut report);
         }
         report
+    }
+
+    /// Watches a device. A channel with which no normal can be learned is left out, as long as half of the channels stay.
+    fn watch(&self, mut columns: Vec<(usize, usize)>, all: &[Block], services: &[i64], report: &mut DeviceReport) {
+        let least = columns.len().div_ceil(2);
+        loop {
+            Watcher::new(self, &columns).watch(all, services, report);
+            let Watch::SeveralStates { channel } = &report.watch else {
+                return;
+            };
+            if columns.len() == least {
+                return;
+            }
+            columns.retain(|(_, column)| self.fleet.columns[*column].heading.name != *channel);
+            report.lacking.push(Lacking {
+                channel: channel.clone(),
+                why: Lack::SeveralStates,
+            });
+        }
     }
 
     /// A device's steps, and how many were left out because most of their rows are missing.
@@ -164,8 +194,11 @@ impl<'f> Plan<'f> {
     }
 }
 
+/// Seconds that a device's recording covers. A gap that is most of it is none of it: a wrong year in one row, say.
 fn span_s(device: &DeviceQuality) -> Option<f64> {
-    Some(device.to?.duration_since(device.from?).as_secs_f64())
+    let span_s = device.to?.duration_since(device.from?).as_secs_f64();
+    let gap_s = device.longest_gap_s.filter(|gap| gap * 2.0 > span_s);
+    Some(span_s - gap_s.unwrap_or(0.0))
 }
 
 fn mean(fleet: &Fleet, rows: &[u32], column: usize) -> Option<f64> {
@@ -241,7 +274,13 @@ impl<'p> Watcher<'p> {
         if report.watch == Watch::Watched {
             let place = |channel: &String| self.channels.iter().position(|known| known.name == *channel);
             let places = moved.iter().filter_map(place).map(|i| (i, self.places[i]));
-            report.plot = Some(plot::plot(blocks, &self.scores, places, &report.baselines, &self.channels));
+            report.plot = Some(plot::plot(
+                blocks,
+                &self.scores,
+                places,
+                &report.baselines,
+                &self.channels,
+            ));
         }
     }
 
@@ -262,7 +301,11 @@ impl<'p> Watcher<'p> {
         );
         let is_first = report.watch != Watch::Watched;
         match step {
-            Step::Calibrating { have, need, restarted_by } => {
+            Step::Calibrating {
+                have,
+                need,
+                restarted_by,
+            } => {
                 self.scores.push(None);
                 self.watched_at = None;
                 if is_first {

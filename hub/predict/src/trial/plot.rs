@@ -17,7 +17,9 @@ pub(crate) fn plot(
 ) -> Plot {
     let size = blocks.len().div_ceil(POINTS).max(1);
     let course = |(channel, place): (usize, usize)| {
-        let baseline = baselines.iter().find(|baseline| baseline.channel == known[channel].name)?;
+        let baseline = baselines
+            .iter()
+            .find(|baseline| baseline.channel == known[channel].name)?;
         Some(PlotChannel {
             channel: baseline.channel.clone(),
             unit: baseline.unit.clone(),
@@ -27,8 +29,14 @@ pub(crate) fn plot(
         })
     };
     Plot {
-        times: blocks.chunks(size).filter_map(|blocks| Some(time_of(blocks.last()?.at))).collect(),
-        score: scores.chunks(size).map(|scores| scores.iter().flatten().copied().reduce(f64::max)).collect(),
+        times: blocks
+            .chunks(size)
+            .filter_map(|blocks| Some(time_of(blocks.last()?.at)))
+            .collect(),
+        score: scores
+            .chunks(size)
+            .map(|scores| scores.iter().flatten().copied().reduce(f64::max))
+            .collect(),
         channels: channels.filter_map(course).collect(),
     }
 }

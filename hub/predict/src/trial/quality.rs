@@ -28,11 +28,23 @@ const DAILY_SHARE: f64 = 0.5;
 
 /// Words in the plain name of a channel that measures the surroundings.
 const SURROUNDINGS: [&str; 12] = [
-    "ambient", "outdoor", "outside", "roomtemp", "weather", "humidity", "环境", "室外", "室温", "湿度", "aussen", "umgebung",
+    "ambient", "outdoor", "outside", "roomtemp", "weather", "humidity", "环境", "室外", "室温", "湿度", "aussen",
+    "umgebung",
 ];
 /// Plain names of columns that somebody has judged afterwards, or that count rows.
 const LABELS: [&str; 12] = [
-    "anomaly", "changepoint", "label", "fault", "failure", "fails", "target", "rul", "isfault", "故障", "标签", "index",
+    "anomaly",
+    "changepoint",
+    "label",
+    "fault",
+    "failure",
+    "fails",
+    "target",
+    "rul",
+    "isfault",
+    "故障",
+    "标签",
+    "index",
 ];
 
 /// What a channel seems to be.
@@ -202,7 +214,11 @@ fn daily<V: Iterator<Item = (i64, f64)>>(values: impl Fn() -> V, rows: u32) -> O
         hours[hour].1 += value - mean;
         all += (value - mean).powi(2);
     }
-    let between: f64 = hours.iter().filter(|(n, _)| *n > 0.0).map(|(n, sum)| sum * sum / n).sum();
+    let between: f64 = hours
+        .iter()
+        .filter(|(n, _)| *n > 0.0)
+        .map(|(n, sum)| sum * sum / n)
+        .sum();
     (all > 0.0).then(|| between / all)
 }
 
@@ -236,7 +252,9 @@ fn channel(fleet: &Fleet, column: usize) -> ChannelQuality {
 }
 
 fn kind(fleet: &Fleet, column: usize, values: usize, courses: &[Course]) -> Kind {
-    let Column { heading, unreadable, .. } = &fleet.columns[column];
+    let Column {
+        heading, unreadable, ..
+    } = &fleet.columns[column];
     if unreadable.is_some_and(|found| found.count > values) {
         return Kind::Text;
     }
@@ -268,7 +286,14 @@ fn kind(fleet: &Fleet, column: usize, values: usize, courses: &[Course]) -> Kind
 
 fn has_two_values(fleet: &Fleet, column: usize, courses: &[Course]) -> bool {
     let lowest = courses.iter().map(|course| course.lowest).fold(f64::INFINITY, f64::min);
-    let highest = courses.iter().map(|course| course.highest).fold(f64::NEG_INFINITY, f64::max);
+    let highest = courses
+        .iter()
+        .map(|course| course.highest)
+        .fold(f64::NEG_INFINITY, f64::max);
     let mut rows = fleet.devices.iter().flat_map(|device| &device.rows);
-    rows.all(|row| fleet.value(*row, column).is_none_or(|value| value == lowest || value == highest))
+    rows.all(|row| {
+        fleet
+            .value(*row, column)
+            .is_none_or(|value| value == lowest || value == highest)
+    })
 }

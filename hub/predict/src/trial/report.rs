@@ -59,13 +59,9 @@ pub fn is_watched(kind: Kind, period_s: f64) -> bool {
     match kind {
         Kind::Measured => true,
         Kind::Daily => period_s >= DAILY_STEP_S,
-        Kind::Empty
-        | Kind::Text
-        | Kind::Constant
-        | Kind::TwoValued
-        | Kind::Label
-        | Kind::Counter
-        | Kind::Ambient => false,
+        Kind::Empty | Kind::Text | Kind::Constant | Kind::TwoValued | Kind::Label | Kind::Counter | Kind::Ambient => {
+            false
+        }
     }
 }
 
@@ -248,6 +244,8 @@ pub enum Lack {
     Missing,
     /// It never changes in this device.
     Stuck,
+    /// It moves from state to state, so that no normal could be learned with it.
+    SeveralStates,
 }
 
 /// A channel that a device lacks.
@@ -389,6 +387,15 @@ pub struct Bounds {
     pub high: f64,
 }
 
+impl Bounds {
+    pub(crate) fn rounded(self) -> Self {
+        Self {
+            low: rounded(self.low),
+            high: rounded(self.high),
+        }
+    }
+}
+
 /// A part of a count, with the bounds of Clopper and Pearson.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Share {
@@ -416,9 +423,9 @@ pub struct Rate {
 pub struct Rates {
     /// Months of 30.44 days in which devices were watched, all together.
     pub device_months: f64,
-    /// Everything that was opened; none if nothing was watched.
+    /// Everything that was opened; none if less than one month was watched.
     pub opened: Option<Rate>,
-    /// What no service followed; none without service dates.
+    /// What no service followed; none without service dates too.
     pub without_service: Option<Rate>,
 }
 

@@ -1,10 +1,10 @@
 //! When an appliance runs, and when it stands idle: rows of idle are left out, because two states make no one normal. The
 //! channel that tells them apart is named by a person, or it falls so plainly into two that nothing else can be meant.
 
+use super::TrialError;
 use super::fleet::{Device, Fleet};
 use super::quality::Kind;
 use super::report::Quality;
-use super::TrialError;
 
 /// Values of a channel that are looked at, spread over all devices.
 const LOOKED_AT_MAX: usize = 20_000;
@@ -50,7 +50,9 @@ impl Running {
             Some((split.between, split.running(column, false)))
         });
         let switching = splits.filter(|(_, running)| running.switches(fleet));
-        Ok(switching.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, running)| running))
+        Ok(switching
+            .max_by(|one, other| one.0.total_cmp(&other.0))
+            .map(|(_, running)| running))
     }
 
     /// Rows of a device in which it runs; one that does not say is as the one before.
@@ -106,7 +108,8 @@ impl Split {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let all: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let (mut below, mut best) = (0.0, None);
+        let mut below = 0.0;
+        let mut best: Option<(f64, f64, f64, f64)> = None;
         for (at, value) in values.iter().enumerate().take(values.len().saturating_sub(1)) {
             below += value;
             let count = (at + 1) as f64;
@@ -118,7 +121,10 @@ impl Split {
         }
         let (between, low, high, share_low) = best.filter(|_| all > 0.0)?;
         let third = (high - low) / 3.0;
-        let in_the_middle = values.iter().filter(|v| (low + third..high - third).contains(*v)).count();
+        let in_the_middle = values
+            .iter()
+            .filter(|v| (low + third..high - third).contains(*v))
+            .count();
         Some(Self {
             low,
             high,

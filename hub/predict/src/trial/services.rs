@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use super::TrialError;
 use super::columns::{columns, known};
 use super::fleet::{Refused, read_bytes};
 use super::report::{Bounds, DeviceReport, Outcome, ServiceReport, Services, Share, days};
-use super::TrialError;
 use crate::summary::Found;
 use crate::table::{Sheet, TableError, Times, decoded};
 
@@ -32,7 +32,9 @@ impl Dates {
         let texts = decoded(&bytes)?;
         let sheet = Sheet::best(&texts, |names| (known(names), names.len()))?;
         let columns = columns(&sheet)?;
-        let device = columns.device.ok_or_else(|| TrialError::NoDevice { found: sheet.found() })?;
+        let device = columns
+            .device
+            .ok_or_else(|| TrialError::NoDevice { found: sheet.found() })?;
         let mut dates = Self::default();
         let (mut names, mut lines, mut times) = (Vec::new(), Vec::new(), Times::default());
         for record in sheet.records() {
@@ -86,7 +88,10 @@ impl Dates {
                 before = *at;
             }
             for opening in &mut device.openings {
-                let followed = self.of(&device.name).iter().find(|at| **at >= opening.at.as_millisecond());
+                let followed = self
+                    .of(&device.name)
+                    .iter()
+                    .find(|at| **at >= opening.at.as_millisecond());
                 let within = followed.is_some_and(|at| at - opening.at.as_millisecond() <= WITHIN_MS);
                 let end = device.to.map_or(i64::MAX, |to| to.as_millisecond());
                 opening.outcome = Some(if within {
@@ -142,7 +147,7 @@ fn share(count: usize, of: usize) -> Share {
     Share {
         count,
         of,
-        bounds: (of > 0).then(|| clopper_pearson(count, of)),
+        bounds: (of > 0).then(|| clopper_pearson(count, of).rounded()),
     }
 }
 
@@ -206,13 +211,24 @@ mod tests {
 
     #[test]
     fn bounds_are_those_of_the_tables() {
-        for (count, of, low, high) in [(0, 10, 0.0, 0.3085), (1, 10, 0.0025, 0.4450), (9, 9, 0.6637, 1.0), (14, 21, 0.4303, 0.8541)] {
+        for (count, of, low, high) in [
+            (0, 10, 0.0, 0.3085),
+            (1, 10, 0.0025, 0.4450),
+            (9, 9, 0.6637, 1.0),
+            (14, 21, 0.4303, 0.8541),
+        ] {
             let bounds = clopper_pearson(count, of);
-            assert!((bounds.low - low).abs() < 1e-4 && (bounds.high - high).abs() < 1e-4, "{count}/{of} {bounds:?}");
+            assert!(
+                (bounds.low - low).abs() < 1e-4 && (bounds.high - high).abs() < 1e-4,
+                "{count}/{of} {bounds:?}"
+            );
         }
         for (count, low, high) in [(0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.39)] {
             let bounds = poisson(count);
-            assert!((bounds.low - low).abs() < 1e-3 && (bounds.high - high).abs() < 1e-2, "{count} {bounds:?}");
+            assert!(
+                (bounds.low - low).abs() < 1e-3 && (bounds.high - high).abs() < 1e-2,
+                "{count} {bounds:?}"
+            );
         }
     }
 }

@@ -93,6 +93,7 @@ watch-no-channel = no channel of it can be watched
 lacking = Channels that single devices lack
 lack-missing = no value in half of its steps or more
 lack-stuck = never moves
+lack-several-states = moves from state to state by more than ten times what is harmless; left out so that the others can be watched
 thin = Steps left out, because most of their rows are missing: { $count }
 
 # 3 Baselines
@@ -161,8 +162,8 @@ next-profile = Write a profile with the channels that matter, their units, decim
 next-review = Look at every opening above with somebody who knows the appliance: openings by a move, a filter or a changed habit are what a fleet’s own floors and a trained family are for.
 
 # At the terminal
-said-read = { $rows } rows of { $devices } devices read, { $refused } left out
-said-watched = { $watched } of { $devices } devices watched by { $channels } channels, steps of { $period }
-said-opened = { $count } openings in { $months } device-months
-said-services = { $found } of { $of } services found before ({ $lead } days, median); { $without } openings without one
+said-read = rows read: { $rows }, left out: { $refused }, devices: { $devices }
+said-watched = { $watched } of { $devices } devices watched; channels: { $channels }, steps of { $period }
+said-opened = openings: { $count }, device-months: { $months }
+said-services = services found before: { $found } of { $of } (median lead { $lead } days); openings without one: { $without }
 said-written = report: { $html } and { $json }

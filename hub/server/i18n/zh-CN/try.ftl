@@ -93,6 +93,7 @@ watch-no-channel = 没有可监测的通道
 lacking = 个别设备缺少的通道
 lack-missing = 一半以上的步没有数值
 lack-stuck = 始终不变
+lack-several-states = 在多种状态之间变化，超过无害范围的十倍；为了能监测其余通道而不用它
 thin = 因大部分行缺失而剔除的步：{ $count }
 
 # 3 基线

@@ -38,7 +38,9 @@ pub struct Try {
 }
 
 fn language(tag: &str) -> Result<Language, String> {
-    let known = Language::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(tag));
+    let known = Language::ALL
+        .into_iter()
+        .find(|language| language.tag().eq_ignore_ascii_case(tag));
     known.ok_or_else(|| "write en or zh-CN".to_owned())
 }
 
@@ -58,10 +60,17 @@ impl Try {
         for line in summary(&words, &report) {
             say(line);
         }
-        let written = [("html", html.display().to_string()), ("json", json.display().to_string())];
+        let written = [
+            ("html", html.display().to_string()),
+            ("json", json.display().to_string()),
+        ];
         say(words.filled("said-written", &written));
         if report.watched().next().is_none() {
-            bail!("nothing of {} could be watched: {} says why", self.export.display(), html.display());
+            bail!(
+                "nothing of {} could be watched: {} says why",
+                self.export.display(),
+                html.display()
+            );
         }
         Ok(())
     }

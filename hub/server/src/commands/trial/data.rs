@@ -66,8 +66,16 @@ fn times(words: &Words, quality: &Quality) -> Markup {
     let sum = |of: fn(&DeviceQuality) -> usize| quality.devices.iter().map(of).sum::<usize>();
     let first = |of: fn(&DeviceQuality) -> Option<usize>| quality.devices.iter().filter_map(of).min();
     let found = [
-        ("data-back", sum(|device| device.back), first(|device| device.first_back_line)),
-        ("data-leaps", sum(|device| device.leaps), first(|device| device.first_leap_line)),
+        (
+            "data-back",
+            sum(|device| device.back),
+            first(|device| device.first_back_line),
+        ),
+        (
+            "data-leaps",
+            sum(|device| device.leaps),
+            first(|device| device.first_leap_line),
+        ),
         ("data-duplicates", sum(|device| device.duplicates), None),
         ("data-same-time", sum(|device| device.same_time), None),
         ("data-gaps", sum(|device| device.gaps), None),
@@ -81,13 +89,25 @@ fn times(words: &Words, quality: &Quality) -> Markup {
 
 fn counted(words: &Words, count: usize, line: Option<usize>) -> String {
     match line {
-        Some(line) => words.with("count-first-line", &[("count", &count.to_string()), ("line", &line.to_string())]),
+        Some(line) => words.with(
+            "count-first-line",
+            &[("count", &count.to_string()), ("line", &line.to_string())],
+        ),
         None => count.to_string(),
     }
 }
 
 fn channels(words: &Words, quality: &Quality) -> Markup {
-    let headings = ["channel", "unit", "seems", "#values", "#missing", "#unreadable", "#range", "#stuck"];
+    let headings = [
+        "channel",
+        "unit",
+        "seems",
+        "#values",
+        "#missing",
+        "#unreadable",
+        "#range",
+        "#stuck",
+    ];
     table(
         words,
         &headings,

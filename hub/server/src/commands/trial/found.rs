@@ -10,8 +10,16 @@ use maud::{Markup, html};
 const MONTHS_ENOUGH: f64 = 1_000.0;
 
 pub(super) fn openings(words: &Words, report: &Report) -> Markup {
-    let step = [("threshold", number(report.step.threshold)), ("hold", report.step.hold.to_string())];
-    let opened = || report.devices.iter().flat_map(|device| device.openings.iter().map(move |opening| (device, opening)));
+    let step = [
+        ("threshold", number(report.step.threshold)),
+        ("hold", report.step.hold.to_string()),
+    ];
+    let opened = || {
+        report
+            .devices
+            .iter()
+            .flat_map(|device| device.openings.iter().map(move |opening| (device, opening)))
+    };
     html! {
         section {
             h2 { (words.t("openings")) }
@@ -162,7 +170,10 @@ fn shared(words: &Words, share: &Share) -> String {
     };
     let percent = |share: f64| format!("{:.0}", share * 100.0);
     let (low, high) = (percent(bounds.low), percent(bounds.high));
-    words.with("share-bounds", &[("count", &count), ("of", &of), ("low", &low), ("high", &high)])
+    words.with(
+        "share-bounds",
+        &[("count", &count), ("of", &of), ("low", &low), ("high", &high)],
+    )
 }
 
 pub(super) fn next(words: &Words, report: &Report) -> Markup {

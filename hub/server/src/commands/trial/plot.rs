@@ -59,7 +59,9 @@ pub(super) fn draw(words: &Words, report: &Report, device: &DeviceReport, plot: 
     let ends = plot.times.first().zip(plot.times.last());
     let (from, to) = ends.map_or_else(Default::default, |(from, to)| (time(*from), time(*to)));
     let services = report.services.iter().flat_map(|services| &services.services);
-    let serviced = services.filter(|service| service.device == device.name).map(|service| service.at);
+    let serviced = services
+        .filter(|service| service.device == device.name)
+        .map(|service| service.at);
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (height + BELOW) } role="img" {
             title { (title) }
@@ -135,7 +137,9 @@ fn range(panel: &Panel<'_>) -> (f64, f64) {
     let edges = panel.band.into_iter().flat_map(|(low, high)| [low, high]);
     let floor = panel.threshold.into_iter().flat_map(|threshold| [0.0, threshold]);
     let all = panel.values.iter().flatten().copied().chain(edges).chain(floor);
-    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
     if low > high {
         return (0.0, 1.0);
     }

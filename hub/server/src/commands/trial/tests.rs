@@ -14,7 +14,11 @@ fn export() -> String {
     let mut text = "device;time;temp <i> (°C);flow [l/min];fixed\n".to_owned();
     for machine in 0..3 {
         for hour in 0..80 * 24 {
-            let worn = if machine == 1 { f64::from((hour - 50 * 24).max(0)) / 24.0 } else { 0.0 };
+            let worn = if machine == 1 {
+                f64::from((hour - 50 * 24).max(0)) / 24.0
+            } else {
+                0.0
+            };
             let noise = f64::from((hour * 7_919 + machine * 104_729) % 1_000) / 1_000.0 - 0.5;
             let at = 1_735_689_600 + hour * 3_600;
             let (temp, flow) = (60.0 + worn + noise, 30.0 - 0.2 * worn + 0.2 * noise);
@@ -38,10 +42,19 @@ fn the_page_is_one_file_in_which_names_are_names() {
     assert_eq!(report.devices[1].openings.len(), 1, "{:?}", report.devices[1]);
     for language in Language::ALL {
         let page = page::page(&Words { language }, &report);
-        for outside in ["<script", "http:", "https:", "src=", "href=", "url(", "@import", "\u{202e}", "<i>", "\u{27e6}"] {
+        for outside in [
+            "<script", "http:", "https:", "src=", "href=", "url(", "@import", "\u{202e}", "<i>", "\u{27e6}",
+        ] {
             assert!(!page.contains(outside), "{outside} in {}", language.tag());
         }
-        for inside in ["&lt;script&gt;", "fleet &amp; co.csv", "<svg", "polyline", "prefers-color-scheme: dark", "class=\"opening\""] {
+        for inside in [
+            "&lt;script&gt;",
+            "fleet &amp; co.csv",
+            "<svg",
+            "polyline",
+            "prefers-color-scheme: dark",
+            "class=\"opening\"",
+        ] {
             assert!(page.contains(inside), "{inside} not in {}", language.tag());
         }
         assert!(page.contains(&format!("<html lang=\"{}\"", language.tag())));
@@ -58,7 +71,10 @@ fn both_languages_have_all_texts() {
         let said = |language| Words { language }.with(key, &blank);
         assert!(!said(Language::En).chars().any(is_han), "{key}");
         let zh = said(Language::ZhCn);
-        assert!(zh.chars().any(is_han) || !zh.chars().any(char::is_alphabetic), "{key} = {zh}");
+        assert!(
+            zh.chars().any(is_han) || !zh.chars().any(char::is_alphabetic),
+            "{key} = {zh}"
+        );
     }
     let words = Words { language: Language::En };
     for kind in Kind::ALL {
@@ -82,7 +98,12 @@ fn every_key_in_the_code_is_translated() {
     ];
     let mut seen = 0;
     for source in sources {
-        for call in ["words.t(\"", "words.with(\"", "words.filled(\"", "words.with(\n            \""] {
+        for call in [
+            "words.t(\"",
+            "words.with(\"",
+            "words.filled(\"",
+            "words.with(\n            \"",
+        ] {
             for rest in source.split(call).skip(1) {
                 let key = rest.split('"').next().unwrap();
                 seen += 1;
@@ -130,7 +151,10 @@ fn an_export_of_which_nothing_can_be_watched_fails_and_says_where_the_reason_is(
     let folder = tempfile::tempdir().unwrap();
     let few: Vec<String> = export().lines().take(30).map(str::to_owned).collect();
     let error = command(folder.path(), &few.join("\n")).run().unwrap_err().to_string();
-    assert!(error.contains("could be watched") && error.contains("report.html"), "{error}");
+    assert!(
+        error.contains("could be watched") && error.contains("report.html"),
+        "{error}"
+    );
     let page = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
     assert!(page.contains("too few steps"));
 }

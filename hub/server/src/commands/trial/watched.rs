@@ -46,7 +46,11 @@ fn running(words: &Words, report: &Report) -> String {
     let Some(running) = &report.running else {
         return words.t("running-none");
     };
-    let key = if running.named { "running-named" } else { "running-found" };
+    let key = if running.named {
+        "running-named"
+    } else {
+        "running-found"
+    };
     let values = [
         ("channel", shown(&running.channel)),
         ("from", number(running.from)),
@@ -57,7 +61,9 @@ fn running(words: &Words, report: &Report) -> String {
 
 fn channels_not(words: &Words, report: &Report) -> Markup {
     let channels = report.quality.channels.iter();
-    let mut left_out = channels.filter(|channel| !is_watched(channel.kind, report.step.period_s)).peekable();
+    let mut left_out = channels
+        .filter(|channel| !is_watched(channel.kind, report.step.period_s))
+        .peekable();
     html! {
         @if left_out.peek().is_some() {
             h3 { (words.t("channels-not")) }

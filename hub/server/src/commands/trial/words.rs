@@ -64,7 +64,10 @@ impl Words {
     pub(super) fn value(&self, value: f64, unit: &str) -> String {
         match unit {
             "" => number(value),
-            unit => self.with("value-unit", &[("value", &number(value)), ("unit", written::unit_sign(&shown(unit)))]),
+            unit => self.with(
+                "value-unit",
+                &[("value", &number(value)), ("unit", written::unit_sign(&shown(unit)))],
+            ),
         }
     }
 
@@ -103,7 +106,8 @@ pub(super) fn day(at: Timestamp) -> String {
 
 /// A name from the file, without characters that would turn or hide what stands beside them.
 pub(super) fn shown(name: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let turns =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     let plain = |c: char| if c.is_control() || turns(c) { '\u{fffd}' } else { c };
     name.chars().map(plain).collect()
 }
