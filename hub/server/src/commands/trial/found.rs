@@ -68,14 +68,16 @@ fn listed<'r>(words: &Words, report: &Report, opened: impl Iterator<Item = (&'r 
 
 /// How much a channel moved, in its unit, as a part of what is normal, and in floors.
 fn moved_by(words: &Words, moved: &Moved) -> String {
-    let (channel, floors) = (shown(&moved.channel), signed(moved.floors));
+    let (channel, floors) = (shown(&moved.channel), signed(moved.floors, 2));
     let normal = words.value(moved.normal, &moved.unit);
     let Some(now) = moved.now else {
         let values = [("channel", channel.as_str()), ("floors", &floors), ("normal", &normal)];
         return words.with("moved-silent", &values);
     };
-    let part = (moved.normal != 0.0).then(|| (now - moved.normal) / moved.normal.abs() * 100.0);
-    let change = part.map_or_else(|| signed(now - moved.normal), |part| format!("{} %", signed(part)));
+    let change = match moved.normal {
+        0.0 => signed(now, 3),
+        normal => format!("{} %", signed((now - normal) / normal.abs() * 100.0, 1)),
+    };
     let now = words.value(now, &moved.unit);
     let values = [
         ("channel", channel.as_str()),

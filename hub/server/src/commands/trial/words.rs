@@ -88,10 +88,9 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-/// A number with its sign.
-pub(super) fn signed(value: f64) -> String {
-    let sign = if value > 0.0 { "+" } else { "" };
-    format!("{sign}{}", number(value))
+/// A number with its sign and so many digits behind the point.
+pub(super) fn signed(value: f64, digits: usize) -> String {
+    format!("{value:+.digits$}").replace('-', "\u{2212}")
 }
 
 /// A time, to the minute, in UTC.
