@@ -8,6 +8,8 @@
 mod alarm;
 mod calibration;
 mod channel;
+mod condition;
+mod fleet;
 mod normal;
 mod score;
 mod settings;
@@ -15,6 +17,8 @@ mod unit;
 mod watching;
 
 pub use channel::Channel;
+pub use condition::Condition;
+pub use fleet::fleet_floors;
 pub use settings::{Settings, StepOf};
 pub use unit::Unit;
 
@@ -39,7 +43,8 @@ pub enum Step {
     Watching {
         /// Root of the mean square of the three largest deviations, in floors.
         score: f64,
-        /// Those channels, as indices, with their deviations in floors, the largest first. Negative is below normal.
+        /// Those channels, as indices, with their deviations in floors, the largest first; of the slow score, where an alarm
+        /// stands by that alone. Negative is below normal.
         top: Vec<(usize, f64)>,
         /// The same against the normal that was learned first, in floors of twice the width: what creeps is seen by it.
         slow_score: f64,

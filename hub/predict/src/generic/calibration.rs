@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Step;
-use super::channel::{Channel, Scale};
+use super::channel::Channel;
 use super::normal::{Normal, median};
 use super::settings::Settings;
 
@@ -72,10 +72,10 @@ impl Calibration {
         &mut self,
         channels: &[Channel],
         settings: &Settings,
-        step: impl Iterator<Item = Option<f64>>,
+        step: &[Option<f64>],
     ) -> Option<Vec<Normal>> {
         self.seen = self.seen.saturating_add(1);
-        self.values.extend(step.map(|v| v.map_or(MISSING, |v| v as f32)));
+        self.values.extend(step.iter().map(|v| v.map_or(MISSING, |v| v as f32)));
         let have = self.have(channels.len());
         if have < self.need {
             return None;
@@ -102,11 +102,13 @@ impl Calibration {
     fn offender(&self, channels: &[Channel], settings: &Settings) -> Option<Offender> {
         let last = self.columns(channels).filter_map(|(i, channel, values)| {
             let middle = median(values);
-            let floor = channel.floor(middle, Scale::Plain, settings.step, settings.fleet_floor(i.into()));
+            let scale = channel.scale([middle]);
+            let centre = channel.scaled(middle, scale);
+            let floor = channel.floor(centre, scale, settings.step, settings.fleet_floor(i.into()));
             let steps = self.present(i, channels.len()).map(|(step, value)| Offender {
                 step,
                 channel: i,
-                floors: (value - middle).abs() / floor,
+                floors: (channel.scaled(value, scale) - centre).abs() / floor,
             });
             steps.filter(|step| step.floors > FLOORS_MAX).last()
         });

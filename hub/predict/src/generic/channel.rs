@@ -63,6 +63,23 @@ impl Channel {
         }
     }
 
+    /// A value without a change of this share of it, where it varies by factors, else of this much.
+    pub(super) fn without(&self, value: f64, change: f64) -> f64 {
+        if self.varies_by_factor() {
+            value * (-change).exp()
+        } else {
+            value - change
+        }
+    }
+
+    /// A deviation on this scale, as a fleet's floors are told.
+    pub(super) fn as_floor(&self, deviation: f64, centre: f64, scale: Scale) -> f64 {
+        match scale {
+            Scale::Plain if self.varies_by_factor() => deviation / centre.abs().max(self.resolution()),
+            Scale::Plain | Scale::Logarithm => deviation,
+        }
+    }
+
     /// Deviation that is harmless where `centre` is normal, on the scale of both. `fleet` is what a fleet has shown of it.
     pub(super) fn floor(&self, centre: f64, scale: Scale, step: StepOf, fleet: Option<f64>) -> f64 {
         let (share, least) = harmless(&self.unit, step);

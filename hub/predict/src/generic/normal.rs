@@ -33,6 +33,8 @@ pub(super) struct Normal {
     noise: f32,
     /// Variance that the channel's own drift gained with each step of the calibration.
     drift: f32,
+    /// Mean square of the average's distance from `first`.
+    wander: f32,
 }
 
 /// What a channel's state is read by.
@@ -40,10 +42,18 @@ pub(super) struct Normal {
 pub(super) struct Rule<'a> {
     pub(super) channel: &'a Channel,
     pub(super) settings: &'a Settings,
-    /// Steps of the calibration.
-    pub(super) calibration: f64,
-    /// Steps since.
-    pub(super) age: f64,
+    pub(super) age: Age,
+}
+
+/// Age of a normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Age {
+    /// Steps of its calibration.
+    pub(super) calibration: u16,
+    /// Steps since, as far as they matter.
+    pub(super) steps: u16,
+    /// Those of them without a finding.
+    pub(super) free: u16,
 }
 
 /// Deviations of a channel's moving average.
@@ -76,6 +86,7 @@ impl Normal {
             average: first,
             noise: noise as f32,
             drift: (gained.max(0.0) / lag as f64) as f32,
+            wander: 0.0,
         }
     }
 
@@ -106,7 +117,18 @@ impl Normal {
     /// Lets the centre follow a step's value.
     pub(super) fn follow(&mut self, value: f64, rule: Rule<'_>) {
         let change = self.within(value, rule) - f64::from(self.centre);
-        self.centre += (change / rule.settings.follow_steps) as f32;
+        self.centre += (change / rule.settings.follow_steps.max(1.0)) as f32;
+    }
+
+    /// Takes where the average is now into how far it wanders.
+    pub(super) fn wander_on(&mut self, rule: Rule<'_>) {
+        let apart = (self.average - self.first).powi(2);
+        self.wander += (apart - self.wander) / f32::from(rule.age.free.max(1));
+    }
+
+    /// How far it wanders, as a fleet's floors are told.
+    pub(super) fn wander(&self, channel: &Channel) -> f64 {
+        channel.as_floor(f64::from(self.wander).sqrt(), self.first.into(), self.scale)
     }
 
     pub(super) fn deviation(&self, rule: Rule<'_>) -> Deviation {
@@ -137,9 +159,8 @@ impl Normal {
     /// A value on the channel's scale, not farther from the centre than deviations count: so one step alone raises no alarm.
     fn within(&self, value: f64, rule: Rule<'_>) -> f64 {
         let (centre, farthest) = (f64::from(self.centre), CLIP * self.width(rule));
-        rule.channel
-            .scaled(value, self.scale)
-            .clamp(centre - farthest, centre + farthest)
+        let value = rule.channel.scaled(value, self.scale);
+        value.max(centre - farthest).min(centre + farthest)
     }
 
     fn floor(&self, rule: Rule<'_>) -> f64 {
@@ -151,13 +172,14 @@ impl Normal {
     /// Variance of the moving average and of the centre that is noise.
     fn noise(&self, rule: Rule<'_>) -> f64 {
         let ewma = rule.settings.ewma;
-        f64::from(self.noise) * (ewma / (2.0 - ewma) + 1.0 / rule.calibration.max(1.0))
+        f64::from(self.noise) * (ewma / (2.0 - ewma) + 1.0 / f64::from(rule.age.calibration.max(1)))
     }
 
     /// What is harmless: the floor, noise, and the appliance's own drift until a fleet has shown what drifts.
     fn width(&self, rule: Rule<'_>) -> f64 {
         let floor = self.floor(rule);
-        let steps = (rule.calibration / 2.0 + rule.age).min(rule.settings.follow_steps / 2.0);
+        let steps = f64::from(rule.age.calibration) / 2.0 + f64::from(rule.age.steps);
+        let steps = steps.min(rule.settings.follow_steps / 2.0);
         let drift = match rule.settings.fleet_floor(self.channel()) {
             Some(_) => 0.0,
             None => (f64::from(self.drift) * steps).min((DRIFT_FLOORS * floor).powi(2)),
@@ -182,13 +204,8 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     if count > 0.0 { sum / count } else { 0.0 }
 }
 
-/// 0 of no values.
+/// The upper one of two: a value that was there, not one between two states. 0 of no values.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    match values.get(half) {
-        None => 0.0,
-        Some(middle) if values.len() % 2 == 1 => *middle,
-        Some(upper) => (values[half - 1] + upper) / 2.0,
-    }
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

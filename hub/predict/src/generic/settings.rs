@@ -1,5 +1,7 @@
 //! Figures of the detector: those of family `generic` before a fleet has shown better ones.
 
+use super::condition::Condition;
+
 /// What one model step is made of: a run's mean is of one load and one programme, so it varies more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepOf {
@@ -33,6 +35,8 @@ pub struct Settings {
     /// Harmless deviation of each channel as a fleet has shown it, where it has: a share of the normal for `m/s2`, `A` and
     /// `W`, else in the channel's unit. Empty before there is a fleet.
     pub fleet_floors: Vec<Option<f64>>,
+    /// What conditions do to channels, as a fleet has shown it. Empty before there is a fleet.
+    pub conditions: Vec<Condition>,
 }
 
 impl Default for Settings {
@@ -49,6 +53,7 @@ impl Default for Settings {
             follow_steps: 120.0,
             follow_below: 1.5,
             fleet_floors: Vec::new(),
+            conditions: Vec::new(),
         }
     }
 }

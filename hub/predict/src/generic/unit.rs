@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
 use super::channel::Channel;
+use super::condition::freed;
 use super::settings::Settings;
 use super::watching::Watching;
 use super::{ChannelBaseline, Step};
@@ -46,15 +47,14 @@ impl Unit {
         if self.channels != channels.len() {
             self.restart(channels, settings);
         }
-        let value = |i: usize| Channel::usable(values.get(i).copied().flatten());
-        let says_nothing = !(0..channels.len()).any(|i| value(i).is_some());
+        let values = freed(channels, settings, values);
+        let says_nothing = values.iter().all(Option::is_none);
         match &mut self.stage {
             Stage::Watching(watching) if says_nothing => watching.unchanged(channels, settings),
-            Stage::Watching(watching) => watching.step(channels, settings, value, after_gap, finding_open),
+            Stage::Watching(watching) => watching.step(channels, settings, &values, after_gap, finding_open),
             Stage::Calibrating(calibration) if says_nothing => calibration.told(channels.len()),
             Stage::Calibrating(calibration) => {
-                let step = (0..channels.len()).map(value);
-                let Some(normals) = calibration.add(channels, settings, step) else {
+                let Some(normals) = calibration.add(channels, settings, &values) else {
                     return calibration.told(channels.len());
                 };
                 let need = calibration.need();
@@ -78,8 +78,62 @@ impl Unit {
         }
     }
 
+    /// How far each watched channel's moving average has been from what was normal at first, root of the mean square over the
+    /// steps without a finding: what [`super::fleet_floors`] are made of. Nothing while calibrating.
+    pub fn wander(&self, channels: &[Channel]) -> Vec<(usize, f64)> {
+        match &self.stage {
+            Stage::Calibrating(_) => Vec::new(),
+            Stage::Watching(watching) => watching.wander(channels),
+        }
+    }
+
     /// Begins again: a part or the firmware was changed, or the appliance has another owner.
     pub fn restart(&mut self, channels: &[Channel], settings: &Settings) {
         *self = Self::new(channels, settings);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::normal::Normal;
+    use super::*;
+
+    fn unit(channels: usize, steps: usize) -> (Unit, Vec<Channel>) {
+        let channel = |i: usize| Channel {
+            name: format!("c{i}"),
+            unit: "A".into(),
+            decimals: 3,
+        };
+        let channels: Vec<Channel> = (0..channels).map(channel).collect();
+        let settings = Settings::default();
+        let mut unit = Unit::new(&channels, &settings);
+        for step in 0..steps {
+            let value = Some(2.0 + 0.01 * (step % 7) as f64);
+            unit.step(&channels, &settings, &vec![value; channels.len()], false, false);
+        }
+        (unit, channels)
+    }
+
+    #[test]
+    fn an_appliance_that_is_watched_takes_less_than_a_kilobyte() {
+        for (count, most) in [(8, 320), (32, 1_000)] {
+            let (unit, channels) = unit(count, 1_000);
+            let watched = unit.baseline(&channels, &Settings::default()).len();
+            assert_eq!(watched, count);
+            let in_memory = size_of::<Unit>() + watched * size_of::<Normal>();
+            let written = postcard::to_stdvec(&unit).unwrap().len();
+            assert!(
+                in_memory < most && written < most,
+                "{count} channels: {in_memory} and {written} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn an_appliance_that_is_calibrated_takes_four_bytes_a_value_more() {
+        let (unit, channels) = unit(8, 39);
+        let values = 39 * channels.len() * size_of::<f32>();
+        let written = postcard::to_stdvec(&unit).unwrap().len();
+        assert!((values..values + 20).contains(&written), "{written} bytes");
     }
 }

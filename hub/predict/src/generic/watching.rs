@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alarm::Alarm;
 use super::channel::Channel;
-use super::normal::{Deviation, Normal, Rule};
+use super::normal::{Age, Deviation, Normal, Rule};
 use super::score::strongest;
 use super::settings::Settings;
 use super::{ChannelBaseline, Step};
@@ -16,10 +16,7 @@ const QUIET: f64 = 0.5;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Watching {
     normals: Vec<Normal>,
-    /// Steps of the calibration.
-    calibration: u16,
-    /// Steps since, as far as they matter.
-    age: u16,
+    age: Age,
     quick: Alarm,
     slow: Alarm,
 }
@@ -27,8 +24,9 @@ pub(super) struct Watching {
 /// Both scores, as the state is.
 struct Scores {
     quick: f64,
-    top: Vec<(usize, f64)>,
+    quick_top: Vec<(usize, f64)>,
     slow: f64,
+    slow_top: Vec<(usize, f64)>,
     /// The largest strict deviation.
     strict: f64,
 }
@@ -38,8 +36,11 @@ impl Watching {
         normals.shrink_to_fit();
         Self {
             normals,
-            calibration: calibration as u16,
-            age: 0,
+            age: Age {
+                calibration: u16::try_from(calibration).unwrap_or(u16::MAX),
+                steps: 0,
+                free: 0,
+            },
             quick: Alarm::default(),
             slow: Alarm::default(),
         }
@@ -50,27 +51,32 @@ impl Watching {
         &mut self,
         channels: &[Channel],
         settings: &Settings,
-        value: impl Fn(usize) -> Option<f64>,
+        values: &[Option<f64>],
         after_gap: bool,
         finding_open: bool,
     ) -> Step {
+        let value = |normal: &Normal| values.get(normal.channel()).copied().flatten();
         let stood = self.alarm();
         if after_gap {
             self.quick.interrupt();
             self.slow.interrupt();
         }
-        self.age = self.age.saturating_add(1);
+        self.age.steps = self.age.steps.saturating_add(1);
         self.each(channels, settings, |normal, rule| {
-            normal.take(value(normal.channel()), after_gap, rule)
+            normal.take(value(normal), after_gap, rule)
         });
         let scores = self.scores(channels, settings);
         let whole = !self.normals.iter().any(Normal::silent);
         self.quick.next(scores.quick, whole, settings);
         self.slow.next(scores.slow, whole, settings);
+        if !finding_open {
+            self.age.free = self.age.free.saturating_add(1);
+            self.each(channels, settings, Normal::wander_on);
+        }
         let quiet = scores.strict < settings.follow_below && scores.quick < QUIET * settings.threshold;
         if quiet && !self.alarm() && !finding_open {
             self.each(channels, settings, |normal, rule| {
-                if let Some(value) = value(normal.channel()) {
+                if let Some(value) = value(normal) {
                     normal.follow(value, rule);
                 }
             });
@@ -84,11 +90,17 @@ impl Watching {
     }
 
     pub(super) fn baseline(&self, channels: &[Channel], settings: &Settings) -> Vec<ChannelBaseline> {
-        let rules = self
-            .normals
-            .iter()
-            .filter_map(|n| Some((n, self.rule(n, channels, settings)?)));
-        rules.map(|(normal, rule)| normal.baseline(rule)).collect()
+        let age = self.age;
+        let baseline = |normal: &Normal| {
+            let channel = channels.get(normal.channel())?;
+            Some(normal.baseline(Rule { channel, settings, age }))
+        };
+        self.normals.iter().filter_map(baseline).collect()
+    }
+
+    pub(super) fn wander(&self, channels: &[Channel]) -> Vec<(usize, f64)> {
+        let wander = |normal: &Normal| Some((normal.channel(), normal.wander(channels.get(normal.channel())?)));
+        self.normals.iter().filter_map(wander).collect()
     }
 
     fn alarm(&self) -> bool {
@@ -96,44 +108,42 @@ impl Watching {
     }
 
     fn says(&self, scores: Scores, rose: bool) -> Step {
+        let slow = self.slow.standing() && !self.quick.standing();
         Step::Watching {
             score: scores.quick,
-            top: scores.top,
+            top: if slow { scores.slow_top } else { scores.quick_top },
             slow_score: scores.slow,
             alarm: self.alarm(),
             rose,
-            slow: self.slow.standing() && !self.quick.standing(),
+            slow,
         }
     }
 
     fn scores(&self, channels: &[Channel], settings: &Settings) -> Scores {
+        let age = self.age;
+        let deviation = |normal: &Normal| {
+            let channel = channels.get(normal.channel())?;
+            Some((normal.channel(), normal.deviation(Rule { channel, settings, age })))
+        };
         let heard = self.normals.iter().filter(|normal| !normal.silent());
-        let deviations: Vec<(usize, Deviation)> = heard
-            .filter_map(|n| Some((n.channel(), n.deviation(self.rule(n, channels, settings)?))))
-            .collect();
-        let (quick, top) = strongest(deviations.iter().map(|(i, d)| (*i, d.quick)));
+        let deviations: Vec<(usize, Deviation)> = heard.filter_map(deviation).collect();
+        let (quick, quick_top) = strongest(deviations.iter().map(|(i, d)| (*i, d.quick)));
+        let (slow, slow_top) = strongest(deviations.iter().map(|(i, d)| (*i, d.slow)));
         Scores {
             quick,
-            top,
-            slow: strongest(deviations.iter().map(|(i, d)| (*i, d.slow))).0,
+            quick_top,
+            slow,
+            slow_top,
             strict: deviations.iter().map(|(_, d)| d.strict).fold(0.0, f64::max),
         }
     }
 
     fn each(&mut self, channels: &[Channel], settings: &Settings, mut act: impl FnMut(&mut Normal, Rule<'_>)) {
-        for i in 0..self.normals.len() {
-            if let Some(rule) = self.rule(&self.normals[i], channels, settings) {
-                act(&mut self.normals[i], rule);
+        let age = self.age;
+        for normal in &mut self.normals {
+            if let Some(channel) = channels.get(normal.channel()) {
+                act(normal, Rule { channel, settings, age });
             }
         }
-    }
-
-    fn rule<'a>(&self, normal: &Normal, channels: &'a [Channel], settings: &'a Settings) -> Option<Rule<'a>> {
-        Some(Rule {
-            channel: channels.get(normal.channel())?,
-            settings,
-            calibration: self.calibration.into(),
-            age: self.age.into(),
-        })
     }
 }
