@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use csv::StringRecord;
 
 use super::TrialError;
-use super::heading::plain;
+use super::heading::{heading, plain, senml};
 use crate::table::{Numbers, Sheet, TableError, TimeColumns, Times, is_time, shown};
 
 /// Records that are looked at: the first of the file, and of the others one in so many, as devices may follow each other.
@@ -149,13 +149,15 @@ pub(crate) fn columns(sheet: &Sheet<'_>) -> Result<Columns, TrialError> {
     })
 }
 
-/// How many of the names are known: for the choice between delimiters.
-pub(crate) fn known(names: &StringRecord) -> usize {
+/// How likely a heading is to be read as it was meant, for the choice between delimiters and between encodings: names that are
+/// known, units that are known, and columns.
+pub(crate) fn rank(names: &StringRecord) -> (usize, usize, usize) {
     let is_known = |name: &&str| {
         let plain = plain(name);
         is_time(name) || TIMES.contains(&plain.as_str()) || DEVICES.contains(&plain.as_str())
     };
-    names.iter().filter(is_known).count()
+    let units = names.iter().filter(|name| senml(&heading(name).unit).is_some());
+    (names.iter().filter(is_known).count(), units.count(), names.len())
 }
 
 fn looked_at(sheet: &Sheet<'_>) -> Vec<StringRecord> {

@@ -7,7 +7,7 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 
 use super::TrialError;
-use super::columns::{Columns, DeviceBy, columns, known};
+use super::columns::{Columns, DeviceBy, columns, rank};
 use super::heading::{Heading, heading};
 use crate::summary::Found;
 use crate::table::{Numbers, Sheet, TableError, Times, decoded, shown};
@@ -114,7 +114,7 @@ impl Fleet {
 pub(crate) fn read(mut reader: impl Read, one: &str) -> Result<Fleet, TrialError> {
     let bytes = read_bytes(&mut reader)?;
     let texts = decoded(&bytes)?;
-    let sheet = Sheet::best(&texts, |names| (known(names), names.len()))?;
+    let sheet = Sheet::best(&texts, rank)?;
     let columns = columns(&sheet)?;
     if columns.numbers.is_empty() {
         return Err(TrialError::NoChannel { found: sheet.found() });

@@ -3,6 +3,7 @@
 
 use super::TrialError;
 use super::fleet::{Device, Fleet};
+use super::heading::heading;
 use super::quality::Kind;
 use super::report::Quality;
 
@@ -35,13 +36,14 @@ impl Running {
     /// # Errors
     /// There is no such channel, or it has a single value.
     pub(crate) fn find(fleet: &Fleet, quality: &Quality, named: Option<&str>) -> Result<Option<Self>, TrialError> {
-        if let Some(name) = named {
+        if let Some(heading) = named.map(heading) {
+            let name = heading.name;
             let position = quality.channels.iter().position(|channel| channel.name == name);
             let column = position.ok_or_else(|| TrialError::NoSuchChannel {
-                name: name.to_owned(),
+                name: name.clone(),
                 found: names(quality),
             })?;
-            let split = Split::of(fleet, column).ok_or_else(|| TrialError::NeverIdle { name: name.to_owned() })?;
+            let split = Split::of(fleet, column).ok_or_else(|| TrialError::NeverIdle { name })?;
             return Ok(Some(split.running(column, true)));
         }
         let measured = |column: &usize| quality.channels[*column].kind == Kind::Measured;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::TrialError;
-use super::columns::{columns, known};
+use super::columns::{columns, rank};
 use super::fleet::{Refused, read_bytes};
 use super::report::{Bounds, DeviceReport, Outcome, ServiceReport, Services, Share, days};
 use crate::summary::Found;
@@ -30,7 +30,7 @@ impl Dates {
     pub(crate) fn read(mut reader: impl Read) -> Result<Self, TrialError> {
         let bytes = read_bytes(&mut reader)?;
         let texts = decoded(&bytes)?;
-        let sheet = Sheet::best(&texts, |names| (known(names), names.len()))?;
+        let sheet = Sheet::best(&texts, rank)?;
         let columns = columns(&sheet)?;
         let device = columns
             .device

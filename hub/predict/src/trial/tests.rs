@@ -240,8 +240,28 @@ fn what_cannot_be_read_for_certain_is_refused_with_what_to_do() {
         let error = refused(export);
         assert!(error.contains(words), "{words} is not in {error}");
     }
+    let wide = format!(
+        "device,time{}\np1,2025-01-01{}\n",
+        (0..65).map(|n| format!(",c{n}")).collect::<String>(),
+        ",1".repeat(65)
+    );
+    assert!(refused(&wide).contains("65 columns of numbers"));
     let error = Dates::read("date,part\n2025-01-01,seal\n".as_bytes()).err().unwrap();
     assert!(error.to_string().contains("which device was serviced"), "{error}");
+}
+
+/// In the code page of a spreadsheet, which could be read as another one.
+#[test]
+fn an_encoding_is_told_by_names_and_units() {
+    let export = text("Gerät;Zeit;Öl (°C)", &["p1;2025-01-01 00:00;61,5".to_owned()]);
+    let bytes: Vec<u8> = export.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let report = try_export("e.csv", bytes.as_slice(), None::<&[u8]>, None).unwrap();
+    let channel = &report.quality.channels[0];
+    assert_eq!(
+        (channel.name.as_str(), channel.floor_unit.as_deref()),
+        ("Öl", Some("Cel"))
+    );
+    assert_eq!(report.quality.device_column.as_deref(), Some("Gerät"));
 }
 
 #[test]
@@ -384,7 +404,9 @@ fn rows_of_idle_are_left_out() {
     assert_eq!(report.watched().count(), 1);
     assert!((85.0..95.0).contains(&report.devices[0].baselines[0].centre));
     let by = |channel| try_export("f.csv", export.as_bytes(), None::<&[u8]>, Some(channel));
-    assert!(by("power").unwrap().running.unwrap().named);
+    for name in ["power", "power [W]"] {
+        assert!(by(name).unwrap().running.unwrap().named);
+    }
     assert!(
         by("speed")
             .unwrap_err()

@@ -158,7 +158,7 @@ next-units = Give the units, in brackets behind the names in the heading: temp [
 next-units-done = Every watched channel has a unit whose floor is known.
 next-long = Export more: the longer and the more devices, the narrower the bounds. Below 1,000 device-months, a rate of 1 in 1,000 cannot be shown.
 next-services = Give service dates, so that lead and false openings can be counted.
-next-profile = Write a profile with the channels that matter, their units, decimals and ranges (models/profiles; docs/adding-a-family.md), and apply a site with a few devices. The hub then watches them with the same detector.
+next-profile = Write a profile with the channels that matter, their units, decimals and ranges (models/profiles; docs/adding-a-family.md), apply a site with a few devices, and let them report: the hub keeps what a model of your own family is made of.
 next-review = Look at every opening above with somebody who knows the appliance: openings by a move, a filter or a changed habit are what a fleet’s own floors and a trained family are for.
 
 # At the terminal

@@ -158,7 +158,7 @@ next-units = 请在表头的名称后面用括号写明单位：temp [Cel]、tem
 next-units-done = 每个被监测的通道都有已知底限的单位。
 next-long = 请导出更多数据：时间越长、设备越多，置信界越窄。不到 1,000 设备·月时，无法证明千分之一的发生率。
 next-services = 请提供维修日期，这样才能统计提前天数和白开的单。
-next-profile = 请写一份家电档案，列出重要的通道及其单位、小数位和量程（models/profiles；docs/adding-a-family.md），再登记几台设备。系统会用同一个检测器监测它们。
+next-profile = 请写一份家电档案，列出重要的通道及其单位、小数位和量程（models/profiles；docs/adding-a-family.md），再登记几台设备，让它们上报：系统保存的读数就是为您的家电类别制作模型的依据。
 next-review = 请与了解该家电的人一起看上面的每次开单：因搬动、滤网或使用习惯改变而开的单，正是机群自身的底限和经过训练的类别要解决的。
 
 # 终端
