@@ -43,7 +43,7 @@ impl Running {
                 name: name.clone(),
                 found: names(quality),
             })?;
-            let split = Split::of(fleet, column).ok_or_else(|| TrialError::NeverIdle { name })?;
+            let split = Split::of(fleet, column).ok_or(TrialError::NeverIdle { name })?;
             return Ok(Some(split.running(column, true)));
         }
         let measured = |column: &usize| quality.channels[*column].kind == Kind::Measured;
