@@ -31,6 +31,7 @@ mod score;
 mod serving;
 mod summary;
 mod table;
+pub mod trial;
 mod verdict;
 mod watch;
 

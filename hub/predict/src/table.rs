@@ -4,24 +4,27 @@
 mod error;
 mod layout;
 mod number;
+mod sheet;
 mod text;
 mod time;
 
 pub use error::TableError;
+pub(crate) use error::shown;
+pub(crate) use number::Numbers;
+pub(crate) use sheet::{Sheet, TimeColumns, is_time};
+pub(crate) use text::decoded;
+pub(crate) use time::Times;
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use error::shown;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::telemetry::Lane;
 use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
 use layout::Layout;
-use number::Numbers;
-use time::Times;
 
 use crate::summary::Found;
 
@@ -84,7 +87,7 @@ pub fn stored(appliance: ApplianceId, profile: &ApplianceProfile, first: i64, ro
 pub fn read_rows(mut reader: impl Read, profile: &ApplianceProfile) -> Result<Table, TableError> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes)?;
-    let texts = text::decoded(&bytes)?;
+    let texts = decoded(&bytes)?;
     let layout = Layout::of(&texts, profile)?;
     let mut numbers = Numbers::new(layout.delimiter());
     let mut times = Times::default();

@@ -23,6 +23,7 @@ pub mod score;
 pub mod serve;
 pub mod simulate;
 pub mod target;
+pub mod trial;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -57,6 +58,8 @@ enum Command {
     Account(account::Account),
     /// Sends a recorded stream over MQTT as one device, rebased so that it ends now.
     Replay(replay::Replay),
+    /// Tries an export of your own devices: what would be watched, and what would have been opened.
+    Try(trial::Try),
     /// Scores a CSV the way the hub would, row by row.
     Score(score::Score),
     /// Models: what is served, whether a folder can be, promotion and rollback.
@@ -93,6 +96,7 @@ impl Cli {
             Command::Integrator(command) => command.run().await,
             Command::Account(command) => command.run().await,
             Command::Replay(command) => command.run().await,
+            Command::Try(command) => command.run(),
             Command::Score(command) => command.run(),
             Command::Model(command) => command.run(),
             Command::Simulate(command) => command.run(),

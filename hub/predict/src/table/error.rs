@@ -86,7 +86,7 @@ pub enum TableError {
 }
 
 /// The beginning of a field, so that all of it can be seen.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');

@@ -14,7 +14,7 @@ const MIXED: &str =
     "lines above write their decimals the other way: use either the point or the comma in all of the file";
 
 /// How a file writes its numbers, as far as it has been read.
-pub(super) struct Numbers {
+pub(crate) struct Numbers {
     delimiter: u8,
     /// Its decimal mark, once a number had one.
     mark: Option<char>,
@@ -22,12 +22,12 @@ pub(super) struct Numbers {
 
 impl Numbers {
     /// Of a file whose columns are parted so.
-    pub(super) fn new(delimiter: u8) -> Self {
+    pub(crate) fn new(delimiter: u8) -> Self {
         Self { delimiter, mark: None }
     }
 
     /// The value of a field, `None` where it says that there is none. What it says of one that cannot be read is what to do.
-    pub(super) fn read(&mut self, text: &str) -> Result<Option<f64>, &'static str> {
+    pub(crate) fn read(&mut self, text: &str) -> Result<Option<f64>, &'static str> {
         if text.is_empty() {
             return Ok(None);
         }

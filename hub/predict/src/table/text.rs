@@ -15,7 +15,7 @@ const OTHER_FILES: [(&[u8], &str); 5] = [
 ];
 
 /// What the bytes say, by each encoding that they may be in; the likeliest first.
-pub(super) fn decoded(bytes: &[u8]) -> Result<Vec<Cow<'_, str>>, TableError> {
+pub(crate) fn decoded(bytes: &[u8]) -> Result<Vec<Cow<'_, str>>, TableError> {
     if let Some(&(_, kind)) = OTHER_FILES.iter().find(|(start, _)| bytes.starts_with(start)) {
         return Err(TableError::NotText { kind });
     }

@@ -19,7 +19,7 @@ const DAY_AND_MONTH: &str =
 
 /// Times of a file, in the order of its rows.
 #[derive(Default)]
-pub(super) struct Times(Vec<Written>);
+pub(crate) struct Times(Vec<Written>);
 
 /// A time as it is written.
 enum Written {
@@ -39,9 +39,14 @@ impl Times {
     /// # Errors
     ///
     /// It is no time: what to do.
-    pub(super) fn push(&mut self, text: &str) -> Result<(), &'static str> {
+    pub(crate) fn push(&mut self, text: &str) -> Result<(), &'static str> {
         self.0.push(read(text)?);
         Ok(())
+    }
+
+    /// Whether this can be read as a time, by itself.
+    pub(crate) fn can_be(text: &str) -> bool {
+        read(text).is_ok()
     }
 
     /// All of them, now that all have been read.
@@ -49,7 +54,7 @@ impl Times {
     /// # Errors
     ///
     /// Which one cannot be told, counted from 0, and what to do.
-    pub(super) fn settled(self) -> Result<Vec<Timestamp>, (usize, &'static str)> {
+    pub(crate) fn settled(self) -> Result<Vec<Timestamp>, (usize, &'static str)> {
         let day_first = self.place(|first, _| first > 12);
         let month_first = self.place(|_, second| second > 12);
         let is_day_first = match (day_first, month_first) {

@@ -76,7 +76,7 @@ fn discard(part: &Path) {
 }
 
 /// One file under two names: the same path, a link of either kind. What does not exist is no other file.
-fn is_same(one: &Path, other: &Path) -> bool {
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     place(one).is_some_and(|one| Some(one) == place(other))
 }

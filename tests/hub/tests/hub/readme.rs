@@ -1,4 +1,5 @@
-//! A newcomer's path: the commands of README.md, as they stand there, from `doctor` to a ringing telephone and a booked visit.
+//! A newcomer's path: the commands of README.md, as they stand there, from a trial of an export, and from `doctor` to a ringing
+//! telephone and a booked visit.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,15 +11,17 @@ use tests_hub::terminal::Terminal;
 
 /// What the commands are about.
 const SECTION: &str = "## Use it with your own data";
+/// And those that need no hub.
+const TRIAL: &str = "## Try it on your own export";
 /// Where the site for trying has its telephone.
 const PHONE: &str = "127.0.0.1:5070";
 /// A start with a new database, or the hub's words to an owner, on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The `sh` blocks of the section, in order.
-fn blocks() -> Vec<String> {
+/// The `sh` blocks of a section, in order.
+fn blocks(section: &str) -> Vec<String> {
     let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
-    let (_, section) = readme.split_once(SECTION).expect("the section has its name");
+    let (_, section) = readme.split_once(section).expect("the section has its name");
     let section = section.split("\n## ").next().unwrap();
     let blocks = section.split("```sh\n").skip(1);
     blocks
@@ -40,12 +43,24 @@ fn clone_into(dir: &Path, phone: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_readme_tries_an_export_without_a_hub() {
+    let lab = Lab::bare().unwrap();
+    clone_into(lab.path(), PHONE);
+    let mut said = String::new();
+    for block in blocks(TRIAL).iter().filter(|block| block.starts_with("target/")) {
+        said.push_str(&lab.script(block).await.unwrap());
+    }
+    assert!(said.contains("1 of 1 devices watched"), "{said}");
+    assert!(lab.path().join("report/report.html").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_readme_followed_literally_rings_a_telephone_and_books_a_visit() {
     let mut lab = Lab::bare().unwrap();
     let phone = ports::udp().unwrap().to_string();
     lab.set("FORECALL_PHONE", &phone);
     clone_into(lab.path(), &phone);
-    let blocks = blocks();
+    let blocks = blocks(SECTION);
     // What comes before is the set-up, which has run: the program is built.
     let variables = blocks.iter().position(|block| block.starts_with("export ")).unwrap();
     let begins = |command: &str| format!("target/debug/forecall {command}");

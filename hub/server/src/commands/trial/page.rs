@@ -1,0 +1,106 @@
+//! The report as one page that needs nothing else: its style is in it, it has no script and names no address.
+
+use super::data;
+use super::found;
+use super::watched;
+use super::words::{Words, number, shown};
+use hub_predict::trial::report::Report;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+const STYLE: &str = include_str!("page.css");
+/// Whatever a name from the file might smuggle in: nothing is loaded and nothing runs.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+
+/// Devices and services that a list shows; all of them are in the JSON.
+pub(super) const LISTED_MAX: usize = 200;
+
+/// Draws the page.
+pub(super) fn page(words: &Words, report: &Report) -> String {
+    let title = words.with("title", &[("file", &shown(&report.file))]);
+    let page = html! {
+        (DOCTYPE)
+        html lang=(words.language.tag()) {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { (title) }
+                    p.muted { (words.t("lead")) }
+                    (cards(words, report))
+                    (data::section(words, report))
+                    (watched::section(words, report))
+                    (watched::baselines(words, report))
+                    (found::openings(words, report))
+                    (found::services(words, report))
+                    (found::next(words, report))
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn cards(words: &Words, report: &Report) -> Markup {
+    let openings: usize = report.devices.iter().map(|device| device.openings.len()).sum();
+    let cards = [
+        (report.devices.len().to_string(), "card-devices"),
+        (report.watched().count().to_string(), "card-watched"),
+        (number(report.rates.device_months), "card-months"),
+        (openings.to_string(), "card-opened"),
+    ];
+    html! {
+        ul.cards {
+            @for (count, what) in cards {
+                li { b { (count) } (words.t(what)) }
+            }
+        }
+    }
+}
+
+/// A table that is scrolled by itself on a narrow screen; headings of columns of numbers begin with `#`.
+pub(super) fn table(words: &Words, headings: &[&str], rows: Markup) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        @for heading in headings {
+                            @match heading.strip_prefix('#') {
+                                Some(key) => { th.n scope="col" { (words.t(key)) } },
+                                None => { th scope="col" { (words.t(heading)) } },
+                            }
+                        }
+                    }
+                }
+                tbody { (rows) }
+            }
+        }
+    }
+}
+
+/// How many a list does not show.
+pub(super) fn more(words: &Words, all: usize) -> Markup {
+    html! {
+        @if all > LISTED_MAX {
+            p.muted { (words.with("more", &[("n", &(all - LISTED_MAX).to_string())])) }
+        }
+    }
+}
+
+/// A name from the file: whichever way it is written, it turns nothing beside it.
+pub(super) fn name(name: &str) -> Markup {
+    html! { bdi { (shown(name)) } }
+}
+
+/// A term and what is said of it.
+pub(super) fn fact(term: &str, said: impl maud::Render) -> Markup {
+    html! {
+        dt { (term) }
+        dd { (said) }
+    }
+}
