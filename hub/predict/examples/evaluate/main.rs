@@ -1,11 +1,12 @@
 //! Evaluation of the models on recorded and simulated appliances.
 //!
-//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine] [--scores FILE]
+//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine|budgets] [--scores FILE]
 //! [--calibration ROWS]`. Ends with one line a bar,
 //! `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
 #![expect(clippy::print_stdout, reason = "a report on standard output")]
 
 mod bar;
+mod budgets;
 mod pump_rig;
 mod scores;
 mod washing_machine;
@@ -44,6 +45,9 @@ fn main() -> anyhow::Result<()> {
         } else {
             println!("pump-rig skipped: the recorded data are not at {}", data.display());
         }
+    }
+    if wanted("budgets") {
+        bars.extend(budgets::evaluate());
     }
     if let Some(path) = score_file {
         scores::write(&path, &scores)?;
