@@ -6,6 +6,13 @@
 
 mod bar;
 mod generic;
+//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine|budgets] [--scores FILE]
+//! [--calibration ROWS]`. Ends with one line a bar,
+//! `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
+#![expect(clippy::print_stdout, reason = "a report on standard output")]
+
+mod bar;
+mod budgets;
 mod pump_rig;
 mod recut;
 mod scores;
@@ -61,6 +68,8 @@ fn main() -> anyhow::Result<()> {
         } else {
             println!("tracebase skipped: the recorded data are not at {}", power.display());
         }
+    if wanted("budgets") {
+        bars.extend(budgets::evaluate());
     }
     if let Some(path) = score_file {
         scores::write(&path, &scores)?;
