@@ -1,18 +1,12 @@
 //! Evaluation of the models on recorded and simulated appliances.
 //!
-//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine|skab|tracebase]
+//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine|skab|tracebase|budgets]
 //! [--scores FILE] [--calibration ROWS]`. Ends with one line a bar, `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
 #![expect(clippy::print_stdout, reason = "a report on standard output")]
 
 mod bar;
-mod generic;
-//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine|budgets] [--scores FILE]
-//! [--calibration ROWS]`. Ends with one line a bar,
-//! `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
-#![expect(clippy::print_stdout, reason = "a report on standard output")]
-
-mod bar;
 mod budgets;
+mod generic;
 mod pump_rig;
 mod recut;
 mod scores;
@@ -68,6 +62,7 @@ fn main() -> anyhow::Result<()> {
         } else {
             println!("tracebase skipped: the recorded data are not at {}", power.display());
         }
+    }
     if wanted("budgets") {
         bars.extend(budgets::evaluate());
     }
