@@ -68,6 +68,12 @@ pub enum ModelError {
         /// Cause, as the library or the rule words it.
         source: ScoreError,
     },
+    /// tract stopped half-way at what the files hold.
+    #[error("{}: the library that runs networks gave up on it", folder.display())]
+    GaveUp {
+        /// The model folder.
+        folder: PathBuf,
+    },
     /// The network does not do what it did when it was trained.
     #[error("{}: the network fails its golden windows, so the model is refused", path.display())]
     Golden {

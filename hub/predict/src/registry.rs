@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hub_core::error_chain::in_full;
+
 use crate::model::{Model, ModelError};
 use crate::serving::{Serving, ServingError};
+use crate::stamps::{Stamps, stamps};
 
 /// Depth to which model folders are looked for: `models/evaluation/<set>/<model>`.
 const DEPTH: usize = 3;
 
 /// The files of a model folder.
 const FILES: [&str; 3] = ["manifest.toml", "model.onnx", "golden.jsonl"];
+/// The folder of profiles, beside the models.
+const PROFILES: &str = "profiles";
 
 /// The models a hub serves.
 pub struct Registry {
@@ -19,15 +24,18 @@ pub struct Registry {
     /// Models that could be served in place of those.
     others: Vec<Arc<Model>>,
     refused: Vec<(PathBuf, ModelError)>,
+    serving: Serving,
     /// Families of which a person chose a version that is not there.
     missing: Vec<(String, u32)>,
+    /// The files that were read, as they were then.
+    stamps: Stamps,
 }
 
 /// Why a directory cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The list of versions that people chose cannot be used.
-    #[error("which versions are to be served is not known")]
+    #[error("which versions are to be served is not known; without that file the highest of each family are")]
     Serving(#[from] ServingError),
     /// It cannot be listed.
     #[error("cannot list the models in {}", path.display())]
@@ -38,12 +46,12 @@ pub enum RegistryError {
         source: std::io::Error,
     },
     /// Nothing in it can be served.
-    #[error("no usable model in {}: {refused} refused", path.display())]
+    #[error("no usable model in {}; {refused}", path.display())]
     Empty {
         /// The directory.
         path: PathBuf,
-        /// Folders with a manifest that were refused.
-        refused: usize,
+        /// Folders with a manifest that were refused, each with the reason.
+        refused: String,
     },
 }
 
@@ -58,24 +66,28 @@ impl Registry {
         Self::nothing().load_again(directory)
     }
 
-    /// Loads the directory once more after files in it have changed. What cannot be used leaves what this registry serves: a model
-    /// whose folder is now refused is served as it was, and so is one whose folder has gone, where no other is left of its family.
+    /// Loads what has changed in the directory since. What cannot be used leaves what this registry serves: a model whose folder is
+    /// refused now, or has gone, can still be served, and a list of chosen versions that has gone, or is empty, still holds.
     ///
     /// # Errors
     /// As [`Registry::load`].
     pub fn load_again(&self, directory: &Path) -> Result<Registry, RegistryError> {
-        let serving = Serving::read(directory)?;
+        let mut next = Self::nothing();
+        next.stamps = stamps(&model_files(directory));
+        next.serving = match Serving::read(directory)? {
+            nothing if nothing == Serving::default() => self.serving.clone(),
+            chosen => chosen,
+        };
         let mut folders = Vec::new();
         find(directory, DEPTH, &mut folders).map_err(|source| RegistryError::List {
             path: directory.to_owned(),
             source,
         })?;
         folders.sort();
-        let mut next = Self::nothing();
         let mut usable = Vec::new();
         for folder in folders {
-            match Model::load(&folder) {
-                Ok(model) => usable.push(Arc::new(model)),
+            match self.again(&folder, &next.stamps).map_or_else(|| load(&folder), Ok) {
+                Ok(model) => usable.push(model),
                 Err(why) => {
                     usable.extend(self.models.values().find(|served| served.folder() == folder).cloned());
                     next.refused.push((folder, why));
@@ -83,19 +95,27 @@ impl Registry {
             }
         }
         for served in self.models.values() {
-            if usable.iter().any(|model| model.family() == served.family()) {
-                continue;
-            }
-            if let Err(why) = Model::load(served.folder()) {
+            let is_there = |model: &Arc<Model>| model.folder() == served.folder();
+            if !usable.iter().any(is_there)
+                && let Err(why) = load(served.folder())
+            {
                 next.refused.push((served.folder().to_owned(), why));
                 usable.push(served.clone());
             }
         }
-        next.serve(usable, &serving);
+        next.serve(usable);
         if next.models.is_empty() {
+            let refused = next.refused.iter();
+            let refused: Vec<String> = refused
+                .map(|(folder, why)| format!("{} is refused: {}", folder.display(), in_full(why)))
+                .collect();
             return Err(RegistryError::Empty {
                 path: directory.to_owned(),
-                refused: next.refused.len(),
+                refused: if refused.is_empty() {
+                    "no folder in it has a manifest.toml".to_owned()
+                } else {
+                    refused.join("; ")
+                },
             });
         }
         Ok(next)
@@ -106,12 +126,38 @@ impl Registry {
             models: BTreeMap::new(),
             others: Vec::new(),
             refused: Vec::new(),
+            serving: Serving::default(),
             missing: Vec::new(),
+            stamps: Stamps::new(),
         }
     }
 
+    /// The model that was loaded from this folder, if nothing of it has changed.
+    fn again(&self, folder: &Path, now: &Stamps) -> Option<Arc<Model>> {
+        let is_of = |file: &Path| file.starts_with(folder) || file.parent().is_some_and(|dir| dir.ends_with(PROFILES));
+        let of = |stamps: &Stamps| -> Stamps {
+            let own = stamps.iter().filter(|(file, _)| is_of(file));
+            own.map(|(file, stamp)| (file.clone(), *stamp)).collect()
+        };
+        let known = self.models.values().chain(&self.others);
+        let model = known.into_iter().find(|model| model.folder() == folder)?;
+        let is_refused = self.refused.iter().any(|(refused, _)| refused == folder);
+        (!is_refused && of(&self.stamps) == of(now)).then(|| model.clone())
+    }
+
+    /// Whether the same models are served here, loaded once.
+    pub fn serves_as(&self, other: &Registry) -> bool {
+        self.models.len() == other.models.len()
+            && self.models.iter().all(|(family, model)| {
+                other
+                    .models
+                    .get(family)
+                    .is_some_and(|served| Arc::ptr_eq(served, model))
+            })
+    }
+
     /// Chooses one model of each family.
-    fn serve(&mut self, usable: Vec<Arc<Model>>, serving: &Serving) {
+    fn serve(&mut self, usable: Vec<Arc<Model>>) {
         let mut families: BTreeMap<String, Vec<Arc<Model>>> = BTreeMap::new();
         for model in usable {
             families.entry(model.family().to_owned()).or_default().push(model);
@@ -120,7 +166,7 @@ impl Registry {
             // The highest last; of two with one version the first by folder, as before.
             models.reverse();
             models.sort_by_key(|model| model.manifest().version);
-            let chosen = serving.version(&family).and_then(|version| {
+            let chosen = self.serving.version(&family).and_then(|version| {
                 let at = models.iter().rposition(|model| model.manifest().version == version);
                 if at.is_none() {
                     self.missing.push((family.clone(), version));
@@ -159,14 +205,25 @@ impl Registry {
     }
 }
 
-/// The files below a directory that decide what [`Registry::load`] gives: those of each model folder, and [`Serving`]'s. A directory
-/// that cannot be listed has none.
+/// Loads a folder. A network at which the library gives up is refused as any other.
+fn load(folder: &Path) -> Result<Arc<Model>, ModelError> {
+    let loaded = std::panic::catch_unwind(|| Model::load(folder));
+    let gave_up = |_| ModelError::GaveUp {
+        folder: folder.to_owned(),
+    };
+    loaded.map_err(gave_up)?.map(Arc::new)
+}
+
+/// The files below a directory that decide what [`Registry::load`] gives: those of each model folder, profiles, and
+/// [`Serving`]'s. A directory that cannot be listed has none.
 pub fn model_files(directory: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     // What cannot be listed now is told when it is loaded.
     let _ = find(directory, DEPTH, &mut folders);
     let files = folders.iter().flat_map(|folder| FILES.map(|file| folder.join(file)));
-    files.chain([Serving::file(directory)]).collect()
+    let listed = std::fs::read_dir(directory.join(PROFILES)).into_iter().flatten();
+    let profiles = listed.filter_map(|entry| Some(entry.ok()?.path()));
+    files.chain(profiles).chain([Serving::file(directory)]).collect()
 }
 
 fn find(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -1,6 +1,8 @@
 //! `serving.toml` of the models' folder: which version of a family is served, where it is not the highest, and which was before.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -90,9 +92,15 @@ impl Serving {
                 .map_or_else(String::new, |before| format!(", before = {before}"));
             format!("\"{family}\" = {{ version = {}{before} }}\n", chosen.version)
         });
-        std::fs::write(&beside, lines.collect::<String>())
-            .and_then(|()| std::fs::rename(&beside, &path))
-            .map_err(|source| ServingError::Write { path, source })
+        let written = || {
+            let mut file = std::fs::File::create(&beside)?;
+            file.write_all(lines.collect::<String>().as_bytes())?;
+            // The hub may run as another user.
+            file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            file.sync_all()?;
+            std::fs::rename(&beside, &path)
+        };
+        written().map_err(|source| ServingError::Write { path, source })
     }
 
     /// The version that a person chose.

@@ -68,7 +68,7 @@ pub fn with_words(families: Vec<Family>, registry: &Registry) -> Families {
     Families::new(families, models)
 }
 
-/// Loads all models; one that is refused is told in the log, and its appliances are not watched.
+/// Loads all models. One that is refused stops no other ([`refused`]), and its appliances are not watched.
 ///
 /// # Errors
 ///

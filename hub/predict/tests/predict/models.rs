@@ -94,6 +94,11 @@ fn a_folder_that_is_incomplete_or_contradicts_itself_is_refused_and_the_others_a
     assert_eq!((registry.families().count(), registry.refused().len()), (1, 1));
 }
 
+/// Where a test has a folder of that name.
+fn models_of_the_project() -> std::path::PathBuf {
+    models()
+}
+
 /// A folder with the project's pump model and, beside it, the same one as version 2.
 fn two_versions() -> (tempfile::TempDir, std::path::PathBuf, std::path::PathBuf) {
     let (directory, first) = copy("pump-rig");
@@ -141,7 +146,7 @@ fn a_model_that_is_spoiled_or_gone_while_it_is_served_stays() {
     let models = directory.path();
     let before = Registry::load(models).unwrap();
     let stamps = model_files(models).len();
-    assert_eq!(stamps, 7, "three of each folder, and the list");
+    assert_eq!(stamps, 8, "three of each folder, the profile, and the list");
 
     let onnx = std::fs::read(second.join("model.onnx")).unwrap();
     std::fs::write(second.join("model.onnx"), &onnx[..onnx.len() / 2]).unwrap();
@@ -162,13 +167,61 @@ fn a_model_that_is_spoiled_or_gone_while_it_is_served_stays() {
     let mended = spoiled.load_again(models).unwrap();
     assert_eq!((served(&mended), mended.refused().len()), ("pump-rig/2", 0));
 
-    // One goes, then the other: the last of a family stays.
+    // It goes, as while a folder is copied anew: nothing else takes over, unless a person says so.
     std::fs::remove_dir_all(second).unwrap();
-    let one = mended.load_again(models).unwrap();
-    assert_eq!((served(&one), one.refused().len()), ("pump-rig/1", 0));
+    let gone = mended.load_again(models).unwrap();
+    assert_eq!((served(&gone), gone.refused().len()), ("pump-rig/2", 1));
+    assert!(gone.serves_as(&mended));
+    let mut serving = Serving::default();
+    serving.promote("pump-rig", 1, Some(2));
+    serving.write(models).unwrap();
+    let chosen = gone.load_again(models).unwrap();
+    assert_eq!(served(&chosen), "pump-rig/1");
+    assert!(!chosen.serves_as(&gone));
+    // And so does the last of a family; what was chosen holds without its list.
+    std::fs::remove_file(Serving::file(models)).unwrap();
     std::fs::remove_dir_all(first).unwrap();
-    let last = one.load_again(models).unwrap();
+    let last = chosen.load_again(models).unwrap();
     assert_eq!((served(&last), last.refused().len()), ("pump-rig/1", 1));
+}
+
+#[test]
+fn what_has_not_changed_is_not_loaded_again_and_a_model_waits_for_its_profile() {
+    let (directory, first, second) = two_versions();
+    let models = directory.path();
+    std::fs::remove_dir_all(second).unwrap();
+    let washing = models.join("washing-machine");
+    std::fs::create_dir(&washing).unwrap();
+    for file in ["manifest.toml", "model.onnx", "golden.jsonl"] {
+        std::fs::copy(
+            models_of_the_project().join("washing-machine").join(file),
+            washing.join(file),
+        )
+        .unwrap();
+    }
+    let before = Registry::load(models).unwrap();
+    assert_eq!(
+        (before.families().count(), before.refused().len()),
+        (1, 1),
+        "it has no profile yet"
+    );
+    let again = before.load_again(models).unwrap();
+    assert!(again.serves_as(&before), "nothing has changed");
+    let files = model_files(models);
+    let profile = models_of_the_project().join("profiles/washing-machine.toml");
+    std::fs::copy(profile, models.join("profiles/washing-machine.toml")).unwrap();
+    assert_ne!(files, model_files(models), "a hub looks again");
+    let both = again.load_again(models).unwrap();
+    assert_eq!((both.families().count(), both.refused().len()), (2, 0));
+    // The content is another one, its length is not.
+    let manifest = first.join("manifest.toml");
+    edit(&manifest, "version = 1", "version = 3");
+    let third = both.load_again(models).unwrap();
+    assert_eq!(served(&third), "pump-rig/3");
+    assert!(std::sync::Arc::ptr_eq(
+        both.get("washing-machine").unwrap(),
+        third.get("washing-machine").unwrap()
+    ));
 }
 
 /// Both families as a hub knows them, with all models.

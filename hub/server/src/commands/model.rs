@@ -1,5 +1,6 @@
 //! `forecall model`: what is served, whether a folder can be, and which version of a family is.
 
+use super::args::ConfigArgs;
 use crate::models::{load_models, refused};
 use crate::terminal::{log, say};
 use anyhow::{Context, Result, bail};
@@ -40,9 +41,20 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Folder {
-    /// Model folders and profiles.
-    #[arg(long, env = "FORECALL_MODELS_DIR", default_value = "models")]
-    models: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Model folders and profiles. Without it, those of the hub configured here.
+    #[arg(long)]
+    models: Option<PathBuf>,
+}
+
+impl Folder {
+    fn path(self) -> Result<PathBuf> {
+        match self.models {
+            Some(models) => Ok(models),
+            None => Ok(self.config.load()?.models_dir),
+        }
+    }
 }
 
 /// A version of a family.
@@ -70,12 +82,12 @@ impl Models {
         log("warn");
         match self.command {
             Command::Check { folder } => check(&folder),
-            Command::List(Folder { models }) => {
-                list(&load_models(&models)?);
+            Command::List(folder) => {
+                list(&load_models(&folder.path()?)?);
                 Ok(())
             }
-            Command::Promote { model, folder } => promote(&folder.models, &model),
-            Command::Rollback { family, folder } => roll_back(&folder.models, &family),
+            Command::Promote { model, folder } => promote(&folder.path()?, &model),
+            Command::Rollback { family, folder } => roll_back(&folder.path()?, &family),
         }
     }
 }
@@ -151,7 +163,12 @@ fn promote(models_dir: &Path, wanted: &Named) -> Result<()> {
         served.map(|model| model.manifest().version),
     );
     serving.write(models_dir)?;
-    say(format_args!("{}/{} is served", wanted.family, wanted.version));
+    say(format_args!(
+        "{}/{} is served from {}; a hub on this folder takes it within seconds",
+        wanted.family,
+        wanted.version,
+        models_dir.display()
+    ));
     Ok(())
 }
 
@@ -164,6 +181,9 @@ fn roll_back(models_dir: &Path, family: &str) -> Result<()> {
         bail!("{family}/{version} was served before and cannot be now: `forecall model list` says what is there");
     }
     serving.write(models_dir)?;
-    say(format_args!("{family}/{version} is served again"));
+    say(format_args!(
+        "{family}/{version} is served again from {}; a hub on this folder takes it within seconds",
+        models_dir.display()
+    ));
     Ok(())
 }

@@ -1,12 +1,12 @@
-//! Models without a restart: a folder that came, changed or went, or another choice of versions, gives the scorer other models
-//! between two of its rounds, and pages their words. Detectors go on from the checkpoints of their model, and what is in none is given
-//! to them again, so no window is lost.
+//! Models without a restart: a folder that came or changed, or another choice of versions, gives the scorer other models between two
+//! of its rounds, and pages their words. Detectors of a version go on from its last checkpoint; as long as the version stays the same,
+//! what is in no checkpoint is given to them again.
 
-use super::models_dir::{Refused, Stamps, stamps};
+use super::models_dir::Refused;
 use crate::models::refused;
 use anyhow::{Context, Result};
 use hub_core::families::Families;
-use hub_predict::Registry;
+use hub_predict::{Registry, Stamps, model_files, stamps};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub struct ModelWatch {
     registry: watch::Sender<Arc<Registry>>,
     families: watch::Sender<Arc<Families>>,
     refused: Arc<Refused>,
+    /// What was loaded last: it may serve what the scorer has, and know other things of the rest.
+    loaded: Arc<Registry>,
     /// The files that were read last.
     seen: Stamps,
 }
@@ -29,7 +31,7 @@ pub struct Seen(Stamps);
 impl Seen {
     /// As they are now. Taken before models are loaded, it lets no change be missed.
     pub fn now(models_dir: &Path) -> Self {
-        Self(stamps(hub_predict::model_files(models_dir)))
+        Self(stamps(&model_files(models_dir)))
     }
 }
 
@@ -42,9 +44,11 @@ impl ModelWatch {
         families: watch::Sender<Arc<Families>>,
         told: Arc<Refused>,
     ) -> Self {
-        told.tell(refused(&registry.borrow()));
+        let loaded = registry.borrow().clone();
+        told.tell(refused(&loaded));
         Self {
             models_dir: models_dir.to_owned(),
+            loaded,
             registry,
             families,
             refused: told,
@@ -75,25 +79,31 @@ impl ModelWatch {
         }
     }
 
-    /// Words first: a ticket of a new model names what pages can say.
+    /// Words first: a ticket of a new model names what pages can say. Detectors begin again from their checkpoints, so the scorer is
+    /// given nothing where what is served is the same.
     fn take(&mut self, registry: Registry) {
         self.refused.tell(refused(&registry));
-        let words: Vec<_> = registry.families().map(|(_, model)| model.manifest().words()).collect();
+        self.loaded = Arc::new(registry);
+        if self.loaded.serves_as(&self.registry.borrow()) {
+            return;
+        }
+        let served = || self.loaded.families().map(|(_, model)| model);
+        let words: Vec<_> = served().map(|model| model.manifest().words()).collect();
         self.families
             .send_modify(|families| Arc::make_mut(families).set_models(words));
-        let served: Vec<&str> = registry.families().map(|(_, model)| model.version()).collect();
-        tracing::info!(?served, "models were loaded again");
-        self.registry.send_replace(Arc::new(registry));
+        let versions: Vec<&str> = served().map(|model| model.version()).collect();
+        tracing::info!(served = ?versions, "models were loaded again");
+        self.registry.send_replace(self.loaded.clone());
     }
 }
 
 /// Loads the models again, if their files are not those that were seen.
-fn look_at(models_dir: &Path, seen: &Stamps, served: &Registry) -> Result<Option<(Stamps, Registry)>> {
+fn look_at(models_dir: &Path, seen: &Stamps, loaded: &Registry) -> Result<Option<(Stamps, Registry)>> {
     let Seen(stamps) = Seen::now(models_dir);
     if stamps == *seen {
         return Ok(None);
     }
-    let registry = served
+    let registry = loaded
         .load_again(models_dir)
         .with_context(|| format!("the models in {} cannot be loaded again", models_dir.display()))?;
     Ok(Some((stamps, registry)))

@@ -5,15 +5,12 @@ use super::profiles::ProfileWatch;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// How often the folder is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// Length and time of the last change of each file.
-pub(super) type Stamps = BTreeMap<PathBuf, (u64, SystemTime)>;
 
 /// Looks until `stop`: at profiles first, since models score rows of them.
 pub async fn run(mut profiles: ProfileWatch, mut models: ModelWatch, stop: CancellationToken) {
@@ -25,15 +22,6 @@ pub async fn run(mut profiles: ProfileWatch, mut models: ModelWatch, stop: Cance
         }
     };
     stop.run_until_cancelled(look).await;
-}
-
-/// The stamps of these files. One that goes at this moment is not there.
-pub(super) fn stamps(files: Vec<PathBuf>) -> Stamps {
-    let stamp = |file: PathBuf| {
-        let meta = std::fs::metadata(&file).ok()?;
-        Some((file, (meta.len(), meta.modified().ok()?)))
-    };
-    files.into_iter().filter_map(stamp).collect()
 }
 
 /// Files and folders that are not in use as they stand there, each with the reason.
@@ -62,7 +50,7 @@ impl Refused {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         for (file, why) in refused.iter().filter(|(file, why)| told.get(*file) != Some(*why)) {
             let (what, file) = (self.what, file.display());
-            tracing::warn!(what, %file, error = why, "refused; what was in use before stays in use");
+            tracing::warn!(what, %file, error = why, "not in use as it stands there");
         }
         *told = refused;
     }

@@ -2,10 +2,11 @@
 //! door and the pages. What cannot be used is told, and what was known before stays in use.
 
 use super::in_time;
-use super::models_dir::{Refused, Stamps, stamps};
+use super::models_dir::Refused;
 use crate::models::{profile_files, read_family};
 use anyhow::{Context, Result, ensure};
 use hub_core::families::Families;
+use hub_predict::{Stamps, stamps};
 use hub_store_postgres::PostgresStore;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,7 +86,7 @@ struct Looked {
 
 /// Reads the files, if they are not those that were seen. A profile whose file has gone stays known until the next start.
 fn look_at(models_dir: &Path, seen: &Stamps, known: &Families) -> Result<Option<Looked>> {
-    let stamps = stamps(profile_files(models_dir)?);
+    let stamps = stamps(&profile_files(models_dir)?);
     if stamps == *seen {
         return Ok(None);
     }

@@ -193,6 +193,10 @@ impl ScoreWorker {
         if is_same && self.watch.is_some() {
             return Ok(());
         }
+        if !is_same {
+            // What ended the thread may have been the model that went.
+            self.left_out = LeftOut::default();
+        }
         self.watch = None;
         let offsets = in_time(self.predictions.scored_up_to()).await?;
         let registry = self.registry.borrow_and_update().clone();

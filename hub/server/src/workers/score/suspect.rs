@@ -67,7 +67,7 @@ impl LeftOut {
                 appliance = %row.appliance,
                 trace = %row.trace,
                 rows = ENDS_MAX,
-                "several rows of this appliance cannot be scored: nothing more of it is scored until the hub is started again"
+                "several rows of this appliance cannot be scored: nothing more of it is scored until the hub is started again, or serves another model"
             );
             return Passed::Appliance;
         }
