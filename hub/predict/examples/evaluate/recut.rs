@@ -1,4 +1,4 @@
-//! Recordings of the pump rig, cut anew: the onset lies anywhere, and there are as many streams without a fault, so that no clock
+//! Recordings of the pump rig, cut again: the onset lies anywhere, and there are as many streams without a fault, so that no clock
 //! passes for a detector.
 
 use std::fs::File;
