@@ -7,7 +7,7 @@ use crate::Store;
 use crate::StoreError;
 use crate::claim::{ClaimedOwner, Opener, OwnerContact};
 use hub_core::actor::Actor;
-use hub_core::consent::Consent;
+use hub_core::consent::{Consent, KEY_9};
 use hub_core::id::ApplianceId;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
@@ -148,6 +148,35 @@ pub(super) async fn a_claim_does_not_undo_what_somebody_withdrew(h: &dyn Harness
     // A "no" always counts.
     open(&*store, Opener::Device, "4711").await;
     let claimed = claim(&*store, "4711", &contact(PHONES[1], false), after(1))
+        .await
+        .unwrap();
+    assert_eq!(claimed.consent, Consent::Withdrawn);
+}
+
+/// Whom a site file lists without consent has refused nothing by that; what they refuse themselves stands.
+pub(super) async fn what_a_site_file_took_back_can_be_given_by_a_claim(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let mut less = site();
+    let lin = &mut less.tenants[0].owners[0];
+    lin.consent_to_calls = false;
+    store.apply_site(&less, after(1), false).await.unwrap();
+    open(&*store, Opener::Device, "4711").await;
+    let claimed = claim(&*store, "4711", &contact(PHONES[0], true), after(2))
+        .await
+        .unwrap();
+    assert_eq!(claimed.consent, Consent::Given);
+    // The same file again says nothing new.
+    let again = store.apply_site(&less, after(3), false).await.unwrap();
+    assert!(again.iter().all(|change| change.kind != "consent"), "{again:?}");
+    // Key 9, and then a file that takes the same back: the person's own word stands.
+    store.apply_site(&site(), after(4), false).await.unwrap();
+    store
+        .set_consent(&tenant("acme"), "lin", false, KEY_9, after(5))
+        .await
+        .unwrap();
+    store.apply_site(&less, after(6), false).await.unwrap();
+    open(&*store, Opener::Device, "4711").await;
+    let claimed = claim(&*store, "4711", &contact(PHONES[0], true), after(7))
         .await
         .unwrap();
     assert_eq!(claimed.consent, Consent::Withdrawn);

@@ -225,6 +225,30 @@ pub(super) async fn a_stranger_names_an_appliance_by_keys(h: &dyn Harness) {
     assert!(promised(store).await.iter().all(|(of, _)| *of != id));
 }
 
+/// What a person promised for an earlier time is about something else: what the caller was told stands beside it.
+pub(super) async fn a_promise_of_a_person_swallows_none_of_a_call(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let store = &*store;
+    let id = ticket(store, "wm-1", 0.95).await;
+    let part = TicketEvent::Promised {
+        what: "A new pump".into(),
+        to: "Chen Jing".into(),
+        by: after(10),
+    };
+    store
+        .apply_ticket(&Actor::hub("li"), id, &part, morning())
+        .await
+        .unwrap();
+    assert!(store.name_by_keys(&SCOPED, "1", after(60), after(1)).await.unwrap());
+    let named = view(store, id).await;
+    let promises = named.ticket.promises();
+    let times: Vec<_> = promises.map(|one| (one.is_of_call(), one.by)).collect();
+    assert_eq!(times, [(false, after(10)), (true, after(60))]);
+    // A call has promised as much already.
+    assert!(store.name_by_keys(&SCOPED, "1", after(60), after(2)).await.unwrap());
+    assert_eq!(view(store, id).await, named);
+}
+
 /// A ticket of a tenant without a trunk waits for one, and is looked at as soon as it is there.
 pub(super) async fn a_ticket_waits_for_the_trunk_of_its_tenant(h: &dyn Harness) {
     let (_place, store) = played(h).await;
