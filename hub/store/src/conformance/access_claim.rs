@@ -136,7 +136,11 @@ pub(super) async fn a_claim_does_not_undo_what_somebody_withdrew(h: &dyn Harness
         .await
         .unwrap();
     // Here they write it as it is dialled at home.
-    let plan = store.number_plan(&tenant("acme")).await.unwrap().unwrap();
+    let plan = store
+        .number_plan(&tenant("acme"), "Asia/Shanghai")
+        .await
+        .unwrap()
+        .unwrap();
     let national = OwnerContact {
         phone: plan.read_own("138 0000 1111").unwrap(),
         ..contact(PHONES[1], true)
@@ -182,13 +186,19 @@ pub(super) async fn what_a_site_file_took_back_can_be_given_by_a_claim(h: &dyn H
     assert_eq!(claimed.consent, Consent::Withdrawn);
 }
 
-/// By which numbers without country code are read.
+/// By which numbers without country code are read, where the tenant serves.
 pub(super) async fn a_tenant_has_the_number_plan_of_its_trunk(h: &dyn Harness) {
     let (_place, store) = played(h).await;
-    let plan = async |id: &str| store.number_plan(&tenant(id)).await.unwrap();
+    let of_zone = async |id: &str, zone| store.number_plan(&tenant(id), zone).await.unwrap();
+    let plan = async |id: &str| of_zone(id, "Asia/Shanghai").await;
     let declared = site().tenants.remove(0).trunk.unwrap().number_plan;
     assert!(declared.is_some());
     assert_eq!(plan("acme").await, declared);
+    assert_eq!(
+        of_zone("acme", "Europe/Berlin").await,
+        None,
+        "others dial other numbers"
+    );
     assert_eq!(plan("beta").await, None, "has no trunk");
     assert_eq!(plan("nobody").await, None);
 }
