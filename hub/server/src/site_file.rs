@@ -294,6 +294,8 @@ mod tests {
             parse(&text.replace("  [[tenant.device]]", "[[ tenant.device ]]")).unwrap(),
             whole
         );
+        let wrong = parse(&text.replace("country_code = '86'", "country_code = '+86'")).unwrap_err();
+        assert!(wrong.to_string().contains("trunk.number_plan.country_code"), "{wrong}");
         let error = parse(&format!("{TENANT}{}", phone(1, "0138 0000 5678"))).unwrap_err();
         let error = format!("{error:#}");
         assert!(error.contains("owner o-1") && error.contains("number_plan"), "{error}");
