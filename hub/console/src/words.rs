@@ -153,6 +153,18 @@ mod tests {
         assert_eq!(reader.fault("washing-machine", UNKNOWN_FAULT), "Unknown fault");
     }
 
+    /// A will to a topic that is not the appliance's, and access that an operator took back or changed.
+    #[test]
+    fn ends_of_connections_are_told_as_what_they_are() {
+        let reader = reader(Language::En);
+        for (code, told) in [
+            ("will", "its will was refused"),
+            ("revoked", "its access was changed or taken back"),
+        ] {
+            assert_eq!(reader.word("presence", code), told);
+        }
+    }
+
     #[test]
     fn every_word_of_the_closed_lists_is_translated() {
         fn keys<T: Serialize + VariantArray>(list: &str) -> impl Iterator<Item = String> {

@@ -125,6 +125,15 @@ pub fn is_news(given: bool, file_said: Option<bool>, others_said: Option<bool>) 
     file_said.unwrap_or(false) != given && !(given && taken_back)
 }
 
+/// Whether a person has refused what a subject is about: nothing is allowed, and of what anybody but a site file said of it, the last
+/// was "no". Whom a site file leaves out, or lists without consent, has refused nothing by that.
+pub fn is_refused(ledger: &[ConsentEntry], subject: Subject) -> bool {
+    let mut latest_first = ledger.iter().rev().filter(|entry| entry.subject == subject);
+    let is_allowed = latest_first.clone().next().is_some_and(|last| last.given);
+    let of_others = latest_first.find(|entry| entry.source != SITE_FILE);
+    !is_allowed && of_others.is_some_and(|last| !last.given)
+}
+
 /// What is added to the ledgers of persons whose numbers prove to be one: of each who agreed to what another of them took back, their
 /// place among the ledgers, the subject, and when it was taken back. The number's "no" counts. What was added so before is handed on
 /// to nobody: who shares another number with them has taken back nothing.
@@ -210,6 +219,33 @@ mod tests {
         assert_eq!(of(&[&yes, &again, &never]), []);
         assert_eq!(of(&[&no, &no, &never]), []);
         assert_eq!(of(&[&yes, &vec![calls(1, true), handed_on]]), []);
+    }
+
+    #[test]
+    fn a_site_file_refuses_nothing_in_a_persons_name() {
+        let said = |ledger: &[(bool, &str)]| {
+            let entries = (1..).zip(ledger).map(|(s, (given, source))| ConsentEntry {
+                source: (*source).to_owned(),
+                ..entry(s, *given, Subject::SERVICE_CALLS)
+            });
+            is_refused(&entries.collect::<Vec<_>>(), Subject::SERVICE_CALLS)
+        };
+        for refused in [
+            &[(false, KEY_9)][..],
+            &[(true, SITE_FILE), (false, "console")],
+            &[(true, SITE_FILE), (false, KEY_9), (false, SITE_FILE)],
+            &[(true, SITE_FILE), (false, NUMBERS_JOINED)],
+        ] {
+            assert!(said(refused), "{refused:?}");
+        }
+        for open in [
+            &[(true, SITE_FILE), (false, SITE_FILE)][..],
+            &[(true, "console"), (false, SITE_FILE)],
+            &[(false, KEY_9), (true, "console")],
+            &[],
+        ] {
+            assert!(!said(open), "{open:?}");
+        }
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub enum PhoneNumberError {
     NotInternational,
     /// Neither `+` nor a form in which it is dialled from anywhere in the country.
     #[error(
-        "a phone number without '+' is written as it is dialled from anywhere in its country, with national prefix and area code, and \
-         its country has given it out; this one is not"
+        "a phone number without '+' is read where its country is known, written as it is dialled from anywhere there, with national \
+         prefix and area code, and given out there; this one is not: write '+' and the country code"
     )]
     NotNational,
     /// Begins as no country's numbers do.

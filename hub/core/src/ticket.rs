@@ -152,10 +152,10 @@ impl ServiceTicket {
             TicketEvent::StatusSet { label } => self.set_status(label, labels)?,
             TicketEvent::Noted { text } => check_text(number, "a note", text, NOTE_LEN_MAX)?,
             TicketEvent::Promised { what, to, by } => self.promise(what, to, *by, actor, now)?,
-            TicketEvent::PromiseKept { by } => self.end_promise(*by)?,
-            TicketEvent::PromiseReleased { reason, by } => {
+            TicketEvent::PromiseKept { by, of_call } => self.end_promise(*by, *of_call)?,
+            TicketEvent::PromiseReleased { reason, by, of_call } => {
                 check_text(number, "a reason", reason, RELEASE_LEN_MAX)?;
-                self.end_promise(*by)?;
+                self.end_promise(*by, *of_call)?;
             }
             TicketEvent::CallRequested if self.fault.is_none() => return Err(TicketError::NothingToSay(number)),
             TicketEvent::CallRequested => self.contact.request_call(actor, now).map_err(refused)?,

@@ -2,12 +2,15 @@
 //! large file are parsed some at a time. What such a file means is what it means in one piece: wherever there is a doubt,
 //! and for every error with its line, it is parsed as one.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use hub_core::site::{DeclaredHousehold, Device, Owner, Site, WrittenNumber};
 use serde::Deserialize;
 
 /// Households and devices that are parsed at a time.
 const PIECE: usize = 1_000;
+
+/// Digits from which on a line may hold a telephone number.
+const NUMBER_DIGITS_MIN: usize = 7;
 
 /// Reads the text of a site file. Numbers in national form are read by the number plan of their tenant's trunk.
 ///
@@ -17,8 +20,30 @@ const PIECE: usize = 1_000;
 pub fn parse(text: &str) -> Result<Site> {
     match in_pieces(text, PIECE) {
         Some(site) => Ok(site),
-        None => Ok(toml::from_str::<Site<WrittenNumber>>(text)?.read()?),
+        None => {
+            let site = toml::from_str::<Site<WrittenNumber>>(text);
+            Ok(site.map_err(|error| without_number(error, text))?.read()?)
+        }
     }
+}
+
+/// What TOML says of a file: with the line that is meant, unless a telephone number may stand in it. Errors end up in logs.
+fn without_number(error: toml::de::Error, text: &str) -> anyhow::Error {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default();
+    let from = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = text[from..].lines().next().unwrap_or_default();
+    let digits = line.chars().filter(|c| c.is_numeric()).count();
+    let mut message = error.message().to_owned();
+    if digits < NUMBER_DIGITS_MIN && !message.starts_with("a phone number") {
+        return error.into();
+    }
+    // "invalid type: integer `13800138000`, expected a string"
+    if message.starts_with("invalid ") {
+        message = message.replace(char::is_numeric, "*");
+    }
+    let (line, column) = (before.matches('\n').count() + 1, before[from..].chars().count() + 1);
+    anyhow!("TOML parse error at line {line}, column {column}: {message}")
 }
 
 /// Tables `[[tenant.owner]]`, `[[tenant.household]]` and `[[tenant.device]]` in a row, which by themselves are a file too.
@@ -294,10 +319,28 @@ mod tests {
             parse(&text.replace("  [[tenant.device]]", "[[ tenant.device ]]")).unwrap(),
             whole
         );
+        let wrong = parse(&text.replace("country_code = '86'", "country_code = '+86'")).unwrap_err();
+        assert!(wrong.to_string().contains("trunk.number_plan.country_code"), "{wrong}");
         let error = parse(&format!("{TENANT}{}", phone(1, "0138 0000 5678"))).unwrap_err();
         let error = format!("{error:#}");
         assert!(error.contains("owner o-1") && error.contains("number_plan"), "{error}");
         assert!(!error.contains("5678"), "{error}");
+    }
+
+    #[test]
+    fn an_error_shows_no_line_with_a_number() {
+        for (line, why) in [
+            ("phone = \"138 0013 8OOO\"", "at line 11, column 9: a phone number"),
+            ("phone = 13800138000", "at line 11, column 9: invalid type: integer"),
+            ("phone = \"138 0013 8000", "at line"),
+        ] {
+            let error = parse(&format!("{TENANT}{}{line}\n", owner(1))).unwrap_err();
+            let error = format!("{error:#}");
+            assert!(error.contains(why), "{error}");
+            assert!(!error.contains("138") && !error.contains("0013"), "{error}");
+        }
+        let error = parse(&format!("{TENANT}{}phone = 5\n", owner(1))).unwrap_err();
+        assert!(error.to_string().contains("11 | phone = 5"), "{error}");
     }
 
     #[test]

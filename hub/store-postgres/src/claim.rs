@@ -9,7 +9,7 @@ use crate::store::{PostgresStore, commit, sealed};
 use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{Consent, Subject, current};
+use hub_core::consent::{Consent, Subject, is_refused};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
 use hub_core::site::OWNER;
 use hub_store::check;
@@ -192,7 +192,8 @@ async fn owner(
     })
 }
 
-/// A "no" always counts, for everybody who has the number. A "yes" does not undo what was withdrawn: the number may be somebody else's.
+/// A "no" always counts, for everybody who has the number. A "yes" does not undo what the person has refused: the number may be somebody
+/// else's.
 async fn put_consent(
     conn: &mut PgConnection,
     tenant: &TenantId,
@@ -206,9 +207,7 @@ async fn put_consent(
         .await?
         .remove(&person)
         .unwrap_or_default();
-    let mut standing = current(&said).into_iter();
-    let withdrawn = standing.any(|standing| standing.subject == subject && standing.consent == Consent::Withdrawn);
-    if given && withdrawn {
+    if given && is_refused(&said, subject) {
         return Ok(Consent::Withdrawn);
     }
     let saying = |person| ledger::Saying { person, subject, given };

@@ -87,8 +87,15 @@ impl SiteStore for PostgresStore {
         }
     }
 
-    async fn number_plan(&self, tenant: &TenantId) -> Result<Option<NumberPlan>> {
-        let plan = || sqlx::query("select number_plan from trunk where tenant = $1").bind(tenant.as_str());
+    async fn number_plan(&self, tenant: &TenantId, zone: &str) -> Result<Option<NumberPlan>> {
+        let plan = || {
+            sqlx::query(
+                "select number_plan from trunk \
+                 where tenant = $1 and exists (select from service_point where tenant = $1 and zone = $2)",
+            )
+            .bind(tenant.as_str())
+            .bind(zone)
+        };
         let rows = self.fetch(plan).await?;
         rows.first().map_or(Ok(None), |row| row.maybe_json("number_plan"))
     }

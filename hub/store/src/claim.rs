@@ -67,8 +67,8 @@ pub struct ClaimedOwner {
     pub appliance: ApplianceId,
     /// Who owns it now, with their household: somebody with this number whom the tenant knew already, or a new household of one.
     pub owner: PersonId,
-    /// What the ledger says now. A "yes" that comes with a claim does not undo what was withdrawn before: the person who
-    /// types the number need not be its owner.
+    /// What the ledger says now. A "yes" that comes with a claim does not undo what the person refused before: the one who
+    /// types the number need not be its owner. What a site file took back is no refusal.
     pub consent: Consent,
 }
 

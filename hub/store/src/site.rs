@@ -186,9 +186,9 @@ pub trait SiteStore: Send + Sync {
         now: Timestamp,
     ) -> Result<()>;
 
-    /// Number plan of a tenant's trunk, by which the tenant's people write numbers without `+`; none where there is no trunk, no plan
-    /// or no tenant.
-    async fn number_plan(&self, tenant: &TenantId) -> Result<Option<NumberPlan>>;
+    /// Number plan of a tenant's trunk, by which households of a time zone write numbers without `+`; none where there is no trunk, no
+    /// plan or no tenant, or the tenant has no service point in the zone: people there may dial another country's numbers.
+    async fn number_plan(&self, tenant: &TenantId, zone: &str) -> Result<Option<NumberPlan>>;
 
     /// Trunks of all tenants.
     async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>>;

@@ -12,7 +12,6 @@ use hub_core::actor::Actor;
 use hub_core::consent::Consent;
 use hub_core::id::{DeviceId, TenantId};
 use hub_core::language::Language;
-use hub_core::number_plan::NumberPlan;
 use hub_core::phone_number::{PhoneNumber, PhoneNumberError};
 use hub_store::StoreError;
 use hub_store::claim::{CODE_LEN_MAX, OwnerContact};
@@ -41,8 +40,8 @@ pub struct Claim {
     /// Name, 1 to 100 characters.
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
-    /// Telephone number in international form, e.g. `+8613800138000`. Where the maker's trunk has a number plan, also as it is dialled
-    /// from anywhere in the country of that, e.g. `138 0013 8000`.
+    /// Telephone number in international form, e.g. `+8613800138000`. Where the maker's trunk has a number plan and the maker a service
+    /// point in `zone`, also as it is dialled from anywhere in the country of that, e.g. `138 0013 8000`.
     pub phone: String,
     /// Language of calls.
     #[schema(schema_with = schema::words::<Language>)]
@@ -59,6 +58,8 @@ pub struct Claimed {
     /// What the consent ledger says now. An earlier "no" of this number stands.
     #[schema(schema_with = schema::words::<Consent>)]
     pub consent: Consent,
+    /// Telephone number as it was read, with all but the first two and last four digits hidden.
+    pub phone: String,
 }
 
 /// Claims the appliance. The answer is the same for a device that does not exist and for a wrong code.
@@ -67,9 +68,20 @@ pub struct Claimed {
 ///
 /// Something cannot be read, code and device do not belong together, or there were too many wrong codes.
 pub async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Claimed> {
-    let contact = contact(app, &claim).await?;
+    let international = check(&claim)?;
     let key = (claim.tenant.clone(), claim.device.clone());
     throttle(app, source, &key)?;
+    let phone = match international {
+        Some(phone) => phone,
+        None => national(app, &claim).await?,
+    };
+    let contact = OwnerContact {
+        name: claim.name.trim().to_owned(),
+        phone,
+        language: claim.language,
+        zone: claim.zone.clone(),
+        consent: claim.consent,
+    };
     let (Ok(tenant), Ok(device)) = (TenantId::new(&claim.tenant), DeviceId::new(&claim.device)) else {
         return Err(ApiError::ClaimRefused);
     };
@@ -96,11 +108,14 @@ pub async fn act(app: &Inner, source: IpAddr, claim: Claim) -> Result<Claimed> {
         }
         Err(_) => {}
     }
-    claimed.map(|owner| Claimed { consent: owner.consent })
+    claimed.map(|owner| Claimed {
+        consent: owner.consent,
+        phone: contact.phone.masked(),
+    })
 }
 
-/// What can be said of the contact without the code.
-async fn contact(app: &Inner, claim: &Claim) -> Result<OwnerContact> {
+/// What can be said of a claim without asking the store: the number that it gives, unless that is in national form.
+fn check(claim: &Claim) -> Result<Option<PhoneNumber>> {
     let bad = |why: String| Err(ApiError::BadRequest(why));
     let name = claim.name.trim();
     let texts = [
@@ -119,37 +134,26 @@ async fn contact(app: &Inner, claim: &Claim) -> Result<OwnerContact> {
     if claim.tenant.len() > CODE_LEN_MAX || claim.device.len() > CODE_LEN_MAX || claim.code.len() > CODE_LEN_MAX {
         return bad(format!("tenant, device and code have at most {CODE_LEN_MAX} bytes"));
     }
-    let phone = phone(app, claim).await?;
     if TimeZone::get(&claim.zone).is_err() {
         return bad("zone is an IANA time zone such as Asia/Shanghai".to_owned());
     }
-    Ok(OwnerContact {
-        name: name.to_owned(),
-        phone,
-        language: claim.language,
-        zone: claim.zone.clone(),
-        consent: claim.consent,
-    })
-}
-
-/// A number in national form is read as the maker's people write theirs. The number itself is in no answer and no log.
-async fn phone(app: &Inner, claim: &Claim) -> Result<PhoneNumber> {
-    let read = match PhoneNumber::new(&claim.phone) {
-        Err(without_country @ PhoneNumberError::NotInternational) => match number_plan(app, &claim.tenant).await? {
-            Some(plan) => plan.read_own(&claim.phone),
-            None => Err(without_country),
-        },
-        read => read,
-    };
-    read.map_err(ApiError::BadPhone)
-}
-
-/// Who has no plan, and who is not there, are told alike.
-async fn number_plan(app: &Inner, tenant: &str) -> Result<Option<NumberPlan>> {
-    match TenantId::new(tenant) {
-        Ok(tenant) => Ok(app.store().number_plan(&tenant).await?),
-        Err(_) => Ok(None),
+    match PhoneNumber::new(&claim.phone) {
+        Ok(phone) => Ok(Some(phone)),
+        Err(PhoneNumberError::NotInternational) => Ok(None),
+        Err(error) => Err(ApiError::BadPhone(error)),
     }
+}
+
+/// Reads a number in national form as the maker's people in the zone of the claim write theirs. Whatever it is that keeps it from being
+/// read is told alike: the answer says neither which makers there are nor who has a number plan. The number itself is in no answer
+/// and no log.
+async fn national(app: &Inner, claim: &Claim) -> Result<PhoneNumber> {
+    let plan = match TenantId::new(&claim.tenant) {
+        Ok(tenant) => app.store().number_plan(&tenant, &claim.zone).await?,
+        Err(_) => None,
+    };
+    let read = plan.and_then(|plan| plan.read_own(&claim.phone).ok());
+    read.ok_or(ApiError::BadPhone(PhoneNumberError::NotNational))
 }
 
 fn throttle(app: &Inner, source: IpAddr, device: &(String, String)) -> Result<()> {

@@ -20,6 +20,8 @@ use uuid::Uuid;
 pub struct Kept {
     /// Time of the promise that is meant; unless given, the one that is due first.
     pub by: Option<Timestamp>,
+    /// Whether the promise of a call is meant, or that of a person; unless given, either.
+    pub of_call: Option<bool>,
 }
 
 /// Takes a promise off the ticket.
@@ -28,7 +30,10 @@ pub struct Kept {
 ///
 /// No such ticket of theirs, it is closed, or has no such promise.
 pub async fn act(app: &Inner, session: &Session, id: TicketId, kept: Kept) -> Result<ServiceTicket> {
-    let event = TicketEvent::PromiseKept { by: kept.by };
+    let event = TicketEvent::PromiseKept {
+        by: kept.by,
+        of_call: kept.of_call,
+    };
     let ticket = app.store().apply_ticket(session.actor(), id, &event, app.now()).await?;
     Ok(ticket)
 }

@@ -24,6 +24,8 @@ pub struct Release {
     pub reason: String,
     /// Time of the promise that is meant; unless given, the one that is due first.
     pub by: Option<Timestamp>,
+    /// Whether the promise of a call is meant, or that of a person; unless given, either.
+    pub of_call: Option<bool>,
 }
 
 /// Takes a promise off the ticket though it was not kept.
@@ -35,6 +37,7 @@ pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Release) ->
     let event = TicketEvent::PromiseReleased {
         reason: body.reason,
         by: body.by,
+        of_call: body.of_call,
     };
     let ticket = app.store().apply_ticket(session.actor(), id, &event, app.now()).await?;
     Ok(ticket)

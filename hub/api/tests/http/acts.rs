@@ -117,6 +117,9 @@ async fn of_two_promises_the_one_that_is_named_is_kept() {
     assert_eq!(ticket["promise"]["what"], "person_rings");
     assert_eq!(ticket["next_promise"]["what"], "a part");
 
+    // That of a call is for another time.
+    let wrong = post("promise-kept?by=2026-11-22T13:00:00Z&of_call=true", "k0", Value::Null).await;
+    problem(wrong, 409, "no-promise").await;
     let kept = post("promise-kept?by=2026-11-22T13:00:00Z", "k2", Value::Null).await;
     let kept = kept.json::<Value>().await.unwrap();
     assert_eq!(kept["promise"]["what"], "person_rings");

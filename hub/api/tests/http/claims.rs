@@ -24,7 +24,10 @@ async fn the_code_on_the_machine_is_enough() {
     let code = claim_code(&hub).await;
     let claimed = send(&hub, &claim("WM-2207-00417", &code)).await;
     assert_eq!(claimed.status(), 200);
-    assert_eq!(claimed.json::<Value>().await.unwrap(), json!({ "consent": "given" }));
+    assert_eq!(
+        claimed.json::<Value>().await.unwrap(),
+        json!({ "consent": "given", "phone": "+86*******5678" })
+    );
 }
 
 #[tokio::test]
@@ -94,6 +97,46 @@ async fn a_number_may_be_written_as_it_is_dialled_at_home() {
     // Its owner, who is known by the number with its country code, took their consent back: a claim does not undo that.
     assert_eq!(
         claimed.json::<Value>().await.unwrap(),
-        json!({ "consent": "withdrawn" })
+        json!({ "consent": "withdrawn", "phone": "+86*******6789" })
     );
+}
+
+/// Who lives elsewhere dials other numbers: what they type is not made a stranger's. And nobody learns by it whose trunk has a plan.
+#[tokio::test]
+async fn a_national_number_is_read_in_zones_that_the_maker_serves_and_refused_alike_elsewhere() {
+    let hub = Hub::start().await;
+    scene::give_number_plan(&hub.store).await;
+    let code = claim_code(&hub).await;
+    let berlin = |tenant: &str, phone: &str| {
+        let mut body = claim("WM-2207-00417", &code);
+        (body["tenant"], body["zone"], body["phone"]) = (json!(tenant), json!("Europe/Berlin"), json!(phone));
+        body
+    };
+    let refused = problem(send(&hub, &berlin("acme", "0151 12345678")).await, 400, "bad-phone").await;
+    for tenant in ["other", "nobody"] {
+        let told = problem(send(&hub, &berlin(tenant, "0151 12345678")).await, 400, "bad-phone").await;
+        assert_eq!(told, refused);
+    }
+    assert!(
+        refused.to_string().contains("write '+' and the country code"),
+        "{refused}"
+    );
+    let claimed = send(&hub, &berlin("acme", "+49 151 12345678")).await;
+    assert_eq!(claimed.status(), 200);
+    assert_eq!(claimed.json::<Value>().await.unwrap()["phone"], "+49*******5678");
+}
+
+/// The store is not asked before it is known whether anybody may try.
+#[tokio::test]
+async fn a_national_number_is_read_behind_the_throttle() {
+    let hub = Hub::start().await;
+    let mut body = claim("WM-2207-00417", "wrong");
+    body["phone"] = json!("138 0000 6789");
+    for _ in 0..5 {
+        problem(send(&hub, &body).await, 400, "bad-phone").await;
+    }
+    problem(send(&hub, &body).await, 429, "throttled").await;
+    // What can be said without the store is said to everybody.
+    body["phone"] = json!("138 0000 678O");
+    problem(send(&hub, &body).await, 400, "bad-phone").await;
 }

@@ -68,7 +68,7 @@ presence-lost = the connection broke off
 presence-silent-connect = it connected and said nothing
 presence-store-down = the database did not answer
 presence-commit-failed = the database could not commit
-presence-will = the appliance said that it would leave
+presence-will = its will was refused
 presence-malformed = its message cannot be read
 presence-oversize = its message was too long
 presence-foreign-topic = it used another appliance's topic
@@ -87,7 +87,7 @@ presence-subscription-id = it used subscription identifiers
 presence-receive-maximum = it sent more at once than the hub had allowed
 presence-quota = it sent more than its limits allow
 presence-payload = its text was not UTF-8
-presence-revoked = its credential was taken back
+presence-revoked = its access was changed or taken back
 presence-stopping = the hub was stopped
 
 consent-channel-call = call

@@ -68,7 +68,7 @@ presence-lost = 连接中断
 presence-silent-connect = 连接后没有报文
 presence-store-down = 数据库没有响应
 presence-commit-failed = 数据库提交失败
-presence-will = 家电事先声明离线
+presence-will = 其遗嘱消息被拒绝
 presence-malformed = 报文无法解析
 presence-oversize = 报文过长
 presence-foreign-topic = 使用了其他家电的主题
@@ -87,7 +87,7 @@ presence-subscription-id = 使用了订阅标识符
 presence-receive-maximum = 同时发送的报文超过系统允许的数量
 presence-quota = 发送量超过限额
 presence-payload = 文本不是 UTF-8
-presence-revoked = 凭据已被收回
+presence-revoked = 其接入权限已变更或被收回
 presence-stopping = 系统停止运行
 
 consent-channel-call = 电话

@@ -79,7 +79,7 @@ pub(crate) async fn submit(
         Ok(claimed) => {
             // Who leaves the box empty says no just now; "once taken off our list" is for somebody else.
             let told = if agrees { claimed.consent } else { Consent::NeverGiven };
-            whole(&app, &reader, &done(&reader, told)).into_response()
+            whole(&app, &reader, &done(&reader, told, &claimed.phone)).into_response()
         }
         Err(error) => {
             let (status, kind, _) = error.kind();
@@ -134,7 +134,8 @@ fn zones(typed: &str) -> impl Iterator<Item = &str> {
     is_other.then_some(typed).into_iter().chain(ZONES)
 }
 
-pub(crate) fn done(reader: &Reader, consent: Consent) -> Markup {
+/// `phone` is masked.
+pub(crate) fn done(reader: &Reader, consent: Consent, phone: &str) -> Markup {
     let key = match consent {
         Consent::Given => "claim-done-given",
         Consent::Withdrawn => "claim-done-withdrawn",
@@ -144,6 +145,7 @@ pub(crate) fn done(reader: &Reader, consent: Consent) -> Markup {
         section.card.narrow {
             h1 { (reader.t("claim-done")) }
             p.summary role="status" { (reader.t(key)) }
+            p { (reader.with("claim-number", &[("number", phone)])) }
         }
     }
 }

@@ -213,7 +213,7 @@ fn all(language: Language) -> Vec<String> {
     pages.push(claim::render(&reader, &claim::Typed::default(), Some("claim-refused")).into_string());
     pages.extend(
         [Consent::Given, Consent::Withdrawn, Consent::NeverGiven]
-            .map(|consent| claim::done(&reader, consent).into_string()),
+            .map(|consent| claim::done(&reader, consent, "+86*******5678").into_string()),
     );
     pages
 }

@@ -103,7 +103,8 @@ async fn the_form_comes_back_after_any_refusal_and_takes_national_numbers() {
     let refusals = [
         (400_u16, code.as_str(), "(021) 5550 010", "Europe/Berlin"),
         (400, code.as_str(), "138 0000 4444", "Africa/Nairobi_"),
-        (403, "wrong", "138 0000 4444", "Africa/Nairobi"),
+        (400, code.as_str(), "138 0000 4444", "Africa/Nairobi"),
+        (403, "wrong", "+86 138 0000 4444", "Africa/Nairobi"),
     ];
     for (status, code, phone, zone) in refusals {
         let answer = submit(code, phone, zone).await;
@@ -113,9 +114,16 @@ async fn the_form_comes_back_after_any_refusal_and_takes_national_numbers() {
             assert!(text.contains(&format!("value=\"{kept}\"")), "{kept} is not in {text}");
         }
         assert!(text.contains(&format!("<option value=\"{zone}\" selected>")), "{text}");
+        assert!(
+            text.contains("as you dial it at home, or with + and country code"),
+            "{text}"
+        );
         assert!(text.contains("value=\"yes\" checked>"), "{text}");
     }
-    assert_eq!(submit(&code, "138 0000 4444", "Asia/Shanghai").await.status(), 200);
+    let done = submit(&code, "138 0000 4444", "Asia/Shanghai").await;
+    assert_eq!(done.status(), 200);
+    let text = done.text().await.unwrap();
+    assert!(text.contains("+86*******4444"), "as it was read: {text}");
     for _ in 0..5 {
         assert_eq!(submit("wrong", "138 0000 4444", "Asia/Shanghai").await.status(), 403);
     }

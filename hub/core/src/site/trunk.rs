@@ -90,14 +90,19 @@ impl Trunk {
         if self.addresses.len() > TRUNK_ADDRESSES_MAX {
             return Err(SiteError::TrunkAddresses { tenant: tenant.clone() });
         }
-        if let Some(Err((field, wanted))) = self.number_plan.as_ref().map(NumberPlan::check) {
-            return Err(SiteError::Trunk {
-                tenant: tenant.clone(),
-                field,
-                wanted,
-            });
-        }
-        Ok(())
+        self.check_plan(tenant)
+    }
+}
+
+impl<N> Trunk<N> {
+    /// Checks the number plan, also before numbers are read by it: none of them is blamed for a wrong plan.
+    pub(super) fn check_plan(&self, tenant: &TenantId) -> Result<(), SiteError> {
+        let checked = self.number_plan.as_ref().map_or(Ok(()), NumberPlan::check);
+        checked.map_err(|(field, wanted)| SiteError::Trunk {
+            tenant: tenant.clone(),
+            field,
+            wanted,
+        })
     }
 }
 

@@ -123,7 +123,7 @@ impl Site<WrittenNumber> {
     ///
     /// # Errors
     ///
-    /// A number in national form cannot be read, or its tenant has no plan in this file.
+    /// A number plan cannot be kept, a number in national form cannot be read, or its tenant has no plan in this file.
     pub fn read(self) -> Result<Site, SiteError> {
         let tenants = self.tenants.into_iter().map(Tenant::read);
         Ok(Site {
@@ -144,6 +144,9 @@ impl<N> Tenant<N> {
 
 impl Tenant<WrittenNumber> {
     fn read(self) -> Result<Tenant, SiteError> {
+        if let Some(trunk) = &self.trunk {
+            trunk.check_plan(&self.id)?;
+        }
         let reader = self.number_reader();
         let owners = self.owners.into_iter().map(|owner| reader.owner(owner));
         let households = self.households.into_iter().map(|home| reader.household(home));
@@ -234,6 +237,15 @@ mod tests {
             );
         }
         assert!(with(&[]).is_ok());
+    }
+
+    #[test]
+    fn a_wrong_plan_is_blamed_on_no_number() {
+        for (field, value) in [("country_code", "+86"), ("international_prefix", "")] {
+            let error = site(|tenant| tenant["trunk"]["number_plan"][field] = json!(value)).unwrap_err();
+            let place = format!("tenant acme: trunk.number_plan.{field} must be");
+            assert!(error.contains(&place), "{error}");
+        }
     }
 
     #[test]

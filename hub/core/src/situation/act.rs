@@ -130,8 +130,12 @@ impl Situation {
                 return Ok(Vec::new());
             }
             TicketAction::NotePromise => {
-                let (reason, by) = (String::new(), None);
-                self.note(id, &TicketEvent::PromiseReleased { reason, by }, HUB, now, changes);
+                let over = TicketEvent::PromiseReleased {
+                    reason: String::new(),
+                    by: None,
+                    of_call: None,
+                };
+                self.note(id, &over, HUB, now, changes);
                 return Ok(Vec::new());
             }
             TicketAction::TakeBack { settlement, at } => {

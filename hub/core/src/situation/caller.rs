@@ -77,7 +77,7 @@ impl Situation {
 
     /// A caller whom nobody knows has named the appliance, by its serial number or by `ticket`, and was told that a person rings the
     /// owner by then. So much is noted, on the ticket or on another one that is open, and nothing else changes: anybody can key a
-    /// number in. While a promise is due before, nothing is noted at all.
+    /// number in. While a call's promise is due before, nothing is noted at all; a person's is about something else.
     ///
     /// # Errors
     ///
@@ -97,7 +97,10 @@ impl Situation {
             .filter(is_open)
             .find(|known| Some(known.id) == ticket);
         let open = named.or_else(|| self.tickets.iter().filter(is_open).max_by_key(|known| known.id));
-        let due_before = |known: &ServiceTicket| known.promise.as_ref().is_some_and(|promise| promise.by <= rings_by);
+        let due_before = |known: &ServiceTicket| {
+            let mut promises = known.promises();
+            promises.any(|promise| promise.is_of_call() && promise.by <= rings_by)
+        };
         let id = match open {
             Some(known) if due_before(known) => return Ok(known.id),
             Some(known) => known.id,

@@ -118,6 +118,9 @@ pub enum TicketEvent {
         /// Time of the promise that is meant; where none is given, the one that is due first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Timestamp>,
+        /// Whether that of a call is meant, or that of a person: both may be for one time. Where nothing is given, either.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of_call: Option<bool>,
     },
     /// A promise need not be kept any more.
     PromiseReleased {
@@ -126,6 +129,9 @@ pub enum TicketEvent {
         /// Time of the promise that is meant; where none is given, the one that is due first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Timestamp>,
+        /// Whether that of a call is meant, or that of a person: both may be for one time. Where nothing is given, either.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of_call: Option<bool>,
     },
     /// A person pressed "call now".
     CallRequested,

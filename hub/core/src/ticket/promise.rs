@@ -108,9 +108,13 @@ impl ServiceTicket {
         };
     }
 
-    /// Takes a promise off the ticket, the other one stays: the one of this time, or the one that is due first.
-    pub(super) fn end_promise(&mut self, by: Option<Timestamp>) -> Result<(), TicketError> {
-        let is_meant = |known: &Option<Promise>| known.as_ref().is_some_and(|known| by.is_none_or(|by| known.by == by));
+    /// Takes a promise off the ticket, the other one stays: the one of this time and kind, or the one that is due first.
+    pub(super) fn end_promise(&mut self, by: Option<Timestamp>, of_call: Option<bool>) -> Result<(), TicketError> {
+        let is_meant = |known: &Option<Promise>| {
+            known.as_ref().is_some_and(|known| {
+                by.is_none_or(|by| known.by == by) && of_call.is_none_or(|of_call| known.is_of_call() == of_call)
+            })
+        };
         if is_meant(&self.promise) {
             self.promise = self.next_promise.take();
         } else if is_meant(&self.next_promise) {

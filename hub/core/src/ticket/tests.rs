@@ -143,7 +143,13 @@ fn events() -> Vec<(&'static str, TicketEvent)> {
         ("taken", TicketEvent::Taken),
         ("paused by a person", TicketEvent::StatusSet { label: "parts".into() }),
         ("noted", TicketEvent::Noted { text: "n".into() }),
-        ("promise kept", TicketEvent::PromiseKept { by: None }),
+        (
+            "promise kept",
+            TicketEvent::PromiseKept {
+                by: None,
+                of_call: None,
+            },
+        ),
         ("call now", TicketEvent::CallRequested),
         (
             "booked",

@@ -1,11 +1,14 @@
 //! A site of several batches: what is written of it, what is waited for, and what an end in the middle leaves.
 
-use crate::support::{Base, after, morning, played, site};
+use crate::support::{Base, PHONES, after, appliance, morning, played, site};
+use hub_core::actor::Actor;
+use hub_core::consent::Consent;
 use hub_core::id::DeviceId;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::{Device, Owner, Site};
 use hub_store::StoreError;
+use hub_store::claim::{ClaimStore, Opener, OwnerContact};
 use hub_store::credential::DeviceCredentials;
 use hub_store::prediction::PredictionStore;
 use hub_store::site::{SiteChange, SiteStore};
@@ -370,4 +373,33 @@ async fn the_trunk_and_persons_that_the_file_does_not_name_any_more_are_retired(
         .await
         .unwrap();
     assert_eq!(left_out().await, [], "they said so themselves");
+}
+
+/// Whom the file left out has refused nothing by that: a claim says yes for them.
+#[tokio::test]
+async fn who_was_retired_may_agree_by_a_claim() {
+    let (_base, store) = played().await;
+    let mut acme = site().tenants.remove(0);
+    acme.owners.retain(|owner| owner.id == "lin");
+    let gone = store.persons_left_out(&acme).await.unwrap();
+    store.retire_persons(&acme.id, &gone, after(1)).await.unwrap();
+    let id = appliance(&store, "acme", "wm-2").await;
+    store
+        .open_claim(id, Opener::Device, "4711", after(9), after(2))
+        .await
+        .unwrap();
+    let contact = OwnerContact {
+        name: "Person wang".to_owned(),
+        phone: PhoneNumber::new(PHONES[1]).unwrap(),
+        language: Language::ZhCn,
+        zone: "Asia/Shanghai".to_owned(),
+        consent: true,
+    };
+    let wm2 = DeviceId::new("wm-2").unwrap();
+    let claimed = store
+        .claim_owner(&Actor::hub("test"), &acme.id, &wm2, "4711", &contact, after(3))
+        .await
+        .unwrap();
+    assert_eq!(claimed.consent, Consent::Given);
+    assert_eq!(store.persons_left_out(&acme).await.unwrap(), []);
 }

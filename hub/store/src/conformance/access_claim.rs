@@ -7,7 +7,7 @@ use crate::Store;
 use crate::StoreError;
 use crate::claim::{ClaimedOwner, Opener, OwnerContact};
 use hub_core::actor::Actor;
-use hub_core::consent::Consent;
+use hub_core::consent::{Consent, KEY_9};
 use hub_core::id::ApplianceId;
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
@@ -136,7 +136,11 @@ pub(super) async fn a_claim_does_not_undo_what_somebody_withdrew(h: &dyn Harness
         .await
         .unwrap();
     // Here they write it as it is dialled at home.
-    let plan = store.number_plan(&tenant("acme")).await.unwrap().unwrap();
+    let plan = store
+        .number_plan(&tenant("acme"), "Asia/Shanghai")
+        .await
+        .unwrap()
+        .unwrap();
     let national = OwnerContact {
         phone: plan.read_own("138 0000 1111").unwrap(),
         ..contact(PHONES[1], true)
@@ -153,15 +157,45 @@ pub(super) async fn a_claim_does_not_undo_what_somebody_withdrew(h: &dyn Harness
     assert_eq!(claimed.consent, Consent::Withdrawn);
 }
 
-/// By which numbers without country code are read.
+/// Whom a site file lists without consent has refused nothing by that; what they refuse themselves stands.
+pub(super) async fn what_a_site_file_took_back_can_be_given_by_a_claim(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let mut less = site();
+    let lin = &mut less.tenants[0].owners[0];
+    lin.consent_to_calls = false;
+    store.apply_site(&less, after(1), false).await.unwrap();
+    open(&*store, Opener::Device, "4711").await;
+    let claimed = claim(&*store, "4711", &contact(PHONES[0], true), after(2))
+        .await
+        .unwrap();
+    assert_eq!(claimed.consent, Consent::Given);
+    // The same file again says nothing new.
+    let again = store.apply_site(&less, after(3), false).await.unwrap();
+    assert!(again.iter().all(|change| change.kind != "consent"), "{again:?}");
+    // Key 9, and then a file that takes the same back: the person's own word stands.
+    store.apply_site(&site(), after(4), false).await.unwrap();
+    store
+        .set_consent(&tenant("acme"), "lin", false, KEY_9, after(5))
+        .await
+        .unwrap();
+    store.apply_site(&less, after(6), false).await.unwrap();
+    open(&*store, Opener::Device, "4711").await;
+    let claimed = claim(&*store, "4711", &contact(PHONES[0], true), after(7))
+        .await
+        .unwrap();
+    assert_eq!(claimed.consent, Consent::Withdrawn);
+}
+
+/// By which numbers without country code are read, where the tenant serves.
 pub(super) async fn a_tenant_has_the_number_plan_of_its_trunk(h: &dyn Harness) {
     let (_place, store) = played(h).await;
-    let plan = async |id: &str| store.number_plan(&tenant(id)).await.unwrap();
+    let plan = async |id: &str, zone: &str| store.number_plan(&tenant(id), zone).await.unwrap();
     let declared = site().tenants.remove(0).trunk.unwrap().number_plan;
     assert!(declared.is_some());
-    assert_eq!(plan("acme").await, declared);
-    assert_eq!(plan("beta").await, None, "has no trunk");
-    assert_eq!(plan("nobody").await, None);
+    assert_eq!(plan("acme", "Asia/Shanghai").await, declared);
+    assert_eq!(plan("acme", "Europe/Berlin").await, None, "others dial other numbers");
+    assert_eq!(plan("beta", "Asia/Shanghai").await, None, "has no trunk");
+    assert_eq!(plan("nobody", "Asia/Shanghai").await, None);
 }
 
 pub(super) async fn a_claim_is_made_within_ones_tenant_and_with_a_name_and_a_zone(h: &dyn Harness) {

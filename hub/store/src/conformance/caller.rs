@@ -82,12 +82,24 @@ pub(super) async fn what_a_call_promises_is_listed_until_a_person_says_otherwise
         .unwrap();
     assert_eq!(promised(store).await, made);
     let reason = "spoken with".to_owned();
-    let released = TicketEvent::PromiseReleased { reason, by: None };
+    let released = TicketEvent::PromiseReleased {
+        reason,
+        by: None,
+        of_call: None,
+    };
     store.apply_ticket(&li, made[0].0, &released, after(62)).await.unwrap();
     assert_eq!(promised(store).await, made[1..]);
     assert_eq!(view(store, made[0].0).await.timeline.last().unwrap().event, released);
     store
-        .apply_ticket(&li, made[1].0, &TicketEvent::PromiseKept { by: None }, after(63))
+        .apply_ticket(
+            &li,
+            made[1].0,
+            &TicketEvent::PromiseKept {
+                by: None,
+                of_call: None,
+            },
+            after(63),
+        )
         .await
         .unwrap();
     assert_eq!(promised(store).await, []);
@@ -117,7 +129,10 @@ pub(super) async fn a_call_takes_no_promise_of_a_person_away(h: &dyn Harness) {
     let both = view(&*store, id).await.ticket;
     let times: Vec<_> = both.promises().map(|one| (one.is_of_call(), one.by)).collect();
     assert_eq!(times, [(true, said), (false, after(24 * 60))]);
-    let kept = TicketEvent::PromiseKept { by: Some(said) };
+    let kept = TicketEvent::PromiseKept {
+        by: Some(said),
+        of_call: None,
+    };
     store.apply_ticket(&li, id, &kept, after(60)).await.unwrap();
     let again = store.apply_ticket(&li, id, &kept, after(60)).await;
     assert!(matches!(again, Err(StoreError::Ticket(_))), "{again:?}");
@@ -219,10 +234,38 @@ pub(super) async fn a_stranger_names_an_appliance_by_keys(h: &dyn Harness) {
         .unwrap();
     assert!(!names("acme", "2").await);
     // Nobody keeps a promise of a closed ticket: it is over, and the timeline says so.
-    let (reason, by) = (String::new(), None);
+    let over = TicketEvent::PromiseReleased {
+        reason: String::new(),
+        by: None,
+        of_call: None,
+    };
     let last = view(store, id).await.timeline.pop().unwrap();
-    assert_eq!(last.event, TicketEvent::PromiseReleased { reason, by });
+    assert_eq!(last.event, over);
     assert!(promised(store).await.iter().all(|(of, _)| *of != id));
+}
+
+/// What a person promised for an earlier time is about something else: what the caller was told stands beside it.
+pub(super) async fn a_promise_of_a_person_swallows_none_of_a_call(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let store = &*store;
+    let id = ticket(store, "wm-1", 0.95).await;
+    let part = TicketEvent::Promised {
+        what: "A new pump".into(),
+        to: "Chen Jing".into(),
+        by: after(10),
+    };
+    store
+        .apply_ticket(&Actor::hub("li"), id, &part, morning())
+        .await
+        .unwrap();
+    assert!(store.name_by_keys(&SCOPED, "1", after(60), after(1)).await.unwrap());
+    let named = view(store, id).await;
+    let promises = named.ticket.promises();
+    let times: Vec<_> = promises.map(|one| (one.is_of_call(), one.by)).collect();
+    assert_eq!(times, [(false, after(10)), (true, after(60))]);
+    // A call has promised as much already.
+    assert!(store.name_by_keys(&SCOPED, "1", after(60), after(2)).await.unwrap());
+    assert_eq!(view(store, id).await, named);
 }
 
 /// A ticket of a tenant without a trunk waits for one, and is looked at as soon as it is there.

@@ -142,7 +142,10 @@ pub(super) async fn notes_and_promises_are_kept_with_the_ticket(h: &dyn Harness)
         text: "The hose is new.".into(),
     };
     store.apply_ticket(&technician, id, &noted, after(2)).await.unwrap();
-    let promise_kept = TicketEvent::PromiseKept { by: None };
+    let promise_kept = TicketEvent::PromiseKept {
+        by: None,
+        of_call: None,
+    };
     let kept = store.apply_ticket(&technician, id, &promise_kept, after(3)).await;
     assert!(matches!(kept, Err(StoreError::NotAllowed(_))), "{kept:?}");
     store.apply_ticket(&LI, id, &promise_kept, after(3)).await.unwrap();

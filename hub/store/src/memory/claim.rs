@@ -7,7 +7,7 @@ use crate::claim::{ClaimStore, ClaimedOwner, OWNER_CLAIM, Opener, OwnerContact, 
 use crate::error::{Result, StoreError};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
-use hub_core::consent::{Consent, Subject, current};
+use hub_core::consent::{Consent, Subject, is_refused};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::OWNER;
@@ -140,7 +140,7 @@ impl State {
         all.into_iter().map(|(_, person, id)| (id, person)).collect()
     }
 
-    /// A "no" always counts, for everybody who has the number. A "yes" does not undo what was withdrawn: the number may be
+    /// A "no" always counts, for everybody who has the number. A "yes" does not undo what the person has refused: the number may be
     /// somebody else's.
     fn claimed_consent(
         &mut self,
@@ -151,9 +151,7 @@ impl State {
     ) -> Consent {
         let (subject, given) = (Subject::SERVICE_CALLS, contact.consent);
         let ledger = self.person(person).map_or(&[][..], |person| &person.ledger);
-        let mut standing = current(ledger).into_iter();
-        let withdrawn = standing.any(|standing| standing.subject == subject && standing.consent == Consent::Withdrawn);
-        if given && withdrawn {
+        if given && is_refused(ledger, subject) {
             return Consent::Withdrawn;
         }
         if given {

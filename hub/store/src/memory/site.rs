@@ -56,9 +56,12 @@ impl SiteStore for MemoryStore {
         Ok(())
     }
 
-    async fn number_plan(&self, tenant: &TenantId) -> Result<Option<NumberPlan>> {
+    async fn number_plan(&self, tenant: &TenantId, zone: &str) -> Result<Option<NumberPlan>> {
         let state = self.state();
-        Ok(state.trunks.get(tenant).and_then(|trunk| trunk.number_plan.clone()))
+        let mut points = state.service_points.iter();
+        let is_served = points.any(|((of, _), point)| of == tenant && point.zone == zone);
+        let trunk = state.trunks.get(tenant).filter(|_| is_served);
+        Ok(trunk.and_then(|trunk| trunk.number_plan.clone()))
     }
 
     async fn trunks(&self) -> Result<Vec<(TenantId, Trunk)>> {

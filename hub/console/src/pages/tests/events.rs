@@ -55,14 +55,28 @@ fn every_event_is_told_in_both_languages() {
             to: "t".into(),
             by: until,
         },
-        E::PromiseKept { by: None },
+        E::PromiseKept {
+            by: None,
+            of_call: None,
+        },
+        E::PromiseKept {
+            by: None,
+            of_call: Some(true),
+        },
         E::PromiseReleased {
             reason: "r".into(),
             by: None,
+            of_call: Some(false),
+        },
+        E::PromiseReleased {
+            reason: "r".into(),
+            by: None,
+            of_call: None,
         },
         E::PromiseReleased {
             reason: String::new(),
             by: None,
+            of_call: None,
         },
         E::Corrected {
             outcome: samples()[3].ticket.outcome.clone().unwrap(),
@@ -109,5 +123,55 @@ fn every_event_is_told_in_both_languages() {
             let told = story::sentence(&reader, &view, &[], &entry);
             assert!(!told.contains('\u{27e6}') && !told.is_empty(), "{event:?}: {told}");
         }
+    }
+}
+
+/// Of two promises for one time, the line says which is over.
+#[test]
+fn the_promise_that_is_over_is_told_by_what_was_promised() {
+    let view = sample::booked();
+    let by = sample::at("12:00");
+    let line = |event| hub_store::ticket::TimelineEntry {
+        at: by,
+        actor: "admin".into(),
+        event,
+    };
+    let before = [line(TicketEvent::Promised {
+        what: "A new pump".into(),
+        to: "Chen Jing".into(),
+        by,
+    })];
+    let kept = |of_call| TicketEvent::PromiseKept { by: Some(by), of_call };
+    let released = TicketEvent::PromiseReleased {
+        reason: "spoken with".into(),
+        by: Some(by),
+        of_call: Some(false),
+    };
+    for (event, before, told) in [
+        (
+            kept(Some(true)),
+            &before[..],
+            "The promise was kept: A person rings the owner.",
+        ),
+        (
+            kept(Some(false)),
+            &before[..],
+            "The promise was kept: A new pump (Chen Jing).",
+        ),
+        (
+            kept(Some(false)),
+            &before[..0],
+            "The promise was kept: what a colleague promised.",
+        ),
+        (kept(None), &before[..], "The promise was kept."),
+        (
+            released,
+            &before[..],
+            "The promise need not be kept (A new pump (Chen Jing)): spoken with",
+        ),
+    ] {
+        let english = reader(Language::En);
+        let sentence = story::sentence(&english, &view, before, &line(event));
+        assert_eq!(sentence.replace(['\u{2068}', '\u{2069}'], ""), told);
     }
 }

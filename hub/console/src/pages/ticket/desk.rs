@@ -69,12 +69,14 @@ fn promise(reader: &Reader, view: &TicketView) -> Markup {
             form method="post" action=(action(view, "promise-kept")) {
                 p { (promised(reader, promise)) }
                 input type="hidden" name="by" value=(promise.by);
+                input type="hidden" name="of_call" value=(promise.is_of_call());
                 button { (reader.t("act-promise-kept")) }
             }
             details {
                 summary { (reader.t("act-promise-release")) }
                 form method="post" action=(action(view, "promise-released")) {
                     input type="hidden" name="by" value=(promise.by);
+                    input type="hidden" name="of_call" value=(promise.is_of_call());
                     label { (reader.t("promise-release-reason"))
                         input name="reason" required maxlength=(RELEASE_LEN_MAX); }
                     button { (reader.t("act-promise-release-confirm")) }

@@ -103,9 +103,18 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, before: &[TimelineEnt
             let by = reader.time(*by);
             reader.with("promise-stands", &[("what", what), ("to", to), ("by", &by)])
         }
-        TicketEvent::PromiseKept { .. } => reader.t("event-promise-kept"),
+        TicketEvent::PromiseKept { of_call, .. } => match promised(reader, before, *of_call) {
+            Some(promise) => reader.with("event-promise-kept-of", &[("promise", &promise)]),
+            None => reader.t("event-promise-kept"),
+        },
         TicketEvent::PromiseReleased { reason, .. } if reason.is_empty() => reader.t("event-promise-over"),
-        TicketEvent::PromiseReleased { reason, .. } => reader.with("event-promise-released", &[("reason", reason)]),
+        TicketEvent::PromiseReleased { reason, of_call, .. } => match promised(reader, before, *of_call) {
+            Some(promise) => reader.with(
+                "event-promise-released-of",
+                &[("promise", &promise), ("reason", reason)],
+            ),
+            None => reader.with("event-promise-released", &[("reason", reason)]),
+        },
         TicketEvent::CallRequested => reader.t("event-call-requested"),
         TicketEvent::Booked { slot, service_point } => {
             let slot = reader.slot(*slot, &zone(reader, view));
@@ -116,6 +125,20 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, before: &[TimelineEnt
         TicketEvent::Closed { outcome } => ended(reader, view, outcome),
         TicketEvent::Corrected { outcome, reason } => corrected(reader, view, before, outcome, reason),
     }
+}
+
+/// What was promised, of the promise of a call or of a person; nothing where it is not said which is meant.
+fn promised(reader: &Reader, before: &[TimelineEntry], of_call: Option<bool>) -> Option<String> {
+    if of_call? {
+        return Some(reader.t("promise-rings"));
+    }
+    // A person's promise takes the place of the one before: the last stood.
+    let last = before.iter().rev().find_map(|line| match &line.event {
+        TicketEvent::Promised { what, to, .. } => Some(reader.with("promise-what-to", &[("what", what), ("to", to)])),
+        _ => None,
+    });
+    // The newest lines alone are shown: that one may not be among them.
+    Some(last.unwrap_or_else(|| reader.t("promise-of-person")))
 }
 
 /// A key that books nothing, and by when a person rings who was promised for it.

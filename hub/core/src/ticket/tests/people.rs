@@ -3,7 +3,10 @@
 use super::*;
 
 /// The promise that is due first is kept.
-const KEPT: TicketEvent = TicketEvent::PromiseKept { by: None };
+const KEPT: TicketEvent = TicketEvent::PromiseKept {
+    by: None,
+    of_call: None,
+};
 
 /// Labels are people's: the hub changes one only together with the category, and then to the first of it.
 #[test]
@@ -52,6 +55,7 @@ fn a_promise_is_made_replaced_and_kept() {
     let released = |reason: &str| TicketEvent::PromiseReleased {
         reason: reason.into(),
         by: None,
+        of_call: None,
     };
     let made = after(ticket(Stands::Held), &promised("a part", due()), "lena").unwrap();
     assert_eq!(
@@ -152,7 +156,8 @@ fn a_promise_of_a_person_and_one_of_a_call_stand_beside_each_other() {
     }
     // The one that is over leaves the other, and the same word again does not end that one too.
     let both = with(&[of_person(5), of_call(3)]);
-    let kept = |ticket: &ServiceTicket, by| after(ticket.clone(), &TicketEvent::PromiseKept { by }, "li");
+    let kept =
+        |ticket: &ServiceTicket, by| after(ticket.clone(), &TicketEvent::PromiseKept { by, of_call: None }, "li");
     assert_eq!(times(&kept(&both, None).unwrap()), [(5, false)]);
     assert_eq!(times(&kept(&both, Some(hours(5))).unwrap()), [(3, true)]);
     let left = kept(&both, Some(hours(3))).unwrap();
@@ -162,6 +167,7 @@ fn a_promise_of_a_person_and_one_of_a_call_stand_beside_each_other() {
     let released = TicketEvent::PromiseReleased {
         reason: "spoken with".into(),
         by: Some(hours(5)),
+        of_call: None,
     };
     assert_eq!(times(&after(left, &released, "li").unwrap()), []);
     // Both are over with the ticket, a line of the timeline each.
@@ -174,6 +180,31 @@ fn a_promise_of_a_person_and_one_of_a_call_stand_beside_each_other() {
     let (closed, actions) = closed.unwrap();
     let noted = actions.iter().filter(|action| **action == TicketAction::NotePromise);
     assert_eq!((times(&closed), noted.count()), (vec![], 2));
+}
+
+/// Where both are for one time, the time does not tell which is meant.
+#[test]
+fn of_two_promises_for_one_time_the_one_that_is_named_is_kept() {
+    let promised = TicketEvent::Promised {
+        what: "a part".into(),
+        to: "Li Wei".into(),
+        by: due(),
+    };
+    let one = after(ticket(Stands::Held), &promised, "lena").unwrap();
+    let both = after(one, &TicketEvent::NamedByCaller { rings_by: due() }, HUB).unwrap();
+    for of_call in [true, false] {
+        let (by, of_call) = (Some(due()), Some(of_call));
+        let kept = TicketEvent::PromiseKept { by, of_call };
+        let left = after(both.clone(), &kept, "li").unwrap();
+        let left_of_call: Vec<bool> = left.promises().map(Promise::is_of_call).collect();
+        assert_eq!(left_of_call, [of_call == Some(false)]);
+        let reason = "spoken with".to_owned();
+        let again = [kept, TicketEvent::PromiseReleased { reason, by, of_call }];
+        for event in again {
+            let refused = after(left.clone(), &event, "li").unwrap_err().to_string();
+            assert!(refused.contains("no such promise"), "{refused}");
+        }
+    }
 }
 
 /// As timelines have it from before there were two.
