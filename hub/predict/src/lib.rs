@@ -6,7 +6,7 @@
 //!
 //! Readings of one period become one row (`gather`), a row becomes model steps (`resample`, `cycle`), a step is compared with the unit's own baseline (`baseline`) and
 //! with what the family's autoencoder can reproduce (`network`), and an alarm needs both for a hold time
-//! (`persistence`).
+//! (`persistence`). A detector that needs no training stands beside (`generic`); no model is judged by it yet.
 
 mod baseline;
 mod batch;
@@ -15,6 +15,7 @@ mod detector;
 mod evidence;
 mod features;
 mod gather;
+pub mod generic;
 mod golden;
 mod levels;
 pub mod manifest;

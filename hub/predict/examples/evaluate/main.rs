@@ -1,13 +1,15 @@
 //! Evaluation of the models on recorded and simulated appliances.
 //!
-//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine] [--scores FILE]
-//! [--calibration ROWS]`. Ends with one line a bar,
-//! `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
+//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine|skab|tracebase]
+//! [--scores FILE] [--calibration ROWS]`. Ends with one line a bar, `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
 #![expect(clippy::print_stdout, reason = "a report on standard output")]
 
 mod bar;
+mod generic;
 mod pump_rig;
+mod recut;
 mod scores;
+mod tracebase;
 mod washing_machine;
 
 use std::path::PathBuf;
@@ -43,6 +45,21 @@ fn main() -> anyhow::Result<()> {
             bars.extend(pump_rig::evaluate(&data, &models, &mut scores, calibration)?);
         } else {
             println!("pump-rig skipped: the recorded data are not at {}", data.display());
+        }
+    }
+    if wanted("skab") {
+        if data.is_dir() {
+            bars.extend(generic::evaluate(&data, &models)?);
+        } else {
+            println!("skab skipped: the recorded data are not at {}", data.display());
+        }
+    }
+    let power = data.with_file_name("tracebase");
+    if wanted("tracebase") {
+        if power.is_dir() {
+            tracebase::evaluate(&power)?;
+        } else {
+            println!("tracebase skipped: the recorded data are not at {}", power.display());
         }
     }
     if let Some(path) = score_file {

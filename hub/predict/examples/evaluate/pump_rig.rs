@@ -120,7 +120,8 @@ fn streams(data: &Path, models: &Path) -> anyhow::Result<Vec<Stream>> {
     Ok(streams)
 }
 
-fn labels(path: &Path) -> anyhow::Result<Vec<bool>> {
+/// Whether each row of a recording is anomalous.
+pub fn labels(path: &Path) -> anyhow::Result<Vec<bool>> {
     let mut csv = csv::ReaderBuilder::new().delimiter(b';').from_path(path)?;
     let column = csv
         .headers()?

@@ -4,6 +4,8 @@
 mod common;
 mod detector;
 mod files;
+mod generic;
+mod generic_input;
 mod judged;
 mod models;
 mod road;

@@ -1,0 +1,149 @@
+//! An appliance whose normal is known: every step is compared with it, and with what it was at first.
+
+use serde::{Deserialize, Serialize};
+
+use super::alarm::Alarm;
+use super::channel::Channel;
+use super::normal::{Age, Deviation, Normal, Rule};
+use super::score::strongest;
+use super::settings::Settings;
+use super::{ChannelBaseline, Step};
+
+/// Share of the threshold below which an appliance is quiet enough for its normal to follow it.
+const QUIET: f64 = 0.5;
+
+/// State between steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Watching {
+    normals: Vec<Normal>,
+    age: Age,
+    quick: Alarm,
+    slow: Alarm,
+}
+
+/// Both scores, as the state is.
+struct Scores {
+    quick: f64,
+    quick_top: Vec<(usize, f64)>,
+    slow: f64,
+    slow_top: Vec<(usize, f64)>,
+    /// The largest strict deviation.
+    strict: f64,
+}
+
+impl Watching {
+    pub(super) fn new(mut normals: Vec<Normal>, calibration: u32) -> Self {
+        normals.shrink_to_fit();
+        Self {
+            normals,
+            age: Age {
+                calibration: u16::try_from(calibration).unwrap_or(u16::MAX),
+                steps: 0,
+                free: 0,
+            },
+            quick: Alarm::default(),
+            slow: Alarm::default(),
+        }
+    }
+
+    /// Takes a step with at least one value.
+    pub(super) fn step(
+        &mut self,
+        channels: &[Channel],
+        settings: &Settings,
+        values: &[Option<f64>],
+        after_gap: bool,
+        finding_open: bool,
+    ) -> Step {
+        let value = |normal: &Normal| values.get(normal.channel()).copied().flatten();
+        let stood = self.alarm();
+        if after_gap {
+            self.quick.interrupt();
+            self.slow.interrupt();
+        }
+        self.age.steps = self.age.steps.saturating_add(1);
+        self.each(channels, settings, |normal, rule| {
+            normal.take(value(normal), after_gap, rule)
+        });
+        let scores = self.scores(channels, settings);
+        let whole = !self.normals.iter().any(Normal::silent);
+        self.quick.next(scores.quick, whole, settings);
+        self.slow.next(scores.slow, whole, settings);
+        if !finding_open {
+            self.age.free = self.age.free.saturating_add(1);
+            self.each(channels, settings, Normal::wander_on);
+        }
+        let quiet = scores.strict < settings.follow_below && scores.quick < QUIET * settings.threshold;
+        if quiet && !self.alarm() && !finding_open {
+            self.each(channels, settings, |normal, rule| {
+                if let Some(value) = value(normal) {
+                    normal.follow(value, rule);
+                }
+            });
+        }
+        self.says(scores, self.alarm() && !stood)
+    }
+
+    /// What a step without any value says: nothing new.
+    pub(super) fn unchanged(&self, channels: &[Channel], settings: &Settings) -> Step {
+        self.says(self.scores(channels, settings), false)
+    }
+
+    pub(super) fn baseline(&self, channels: &[Channel], settings: &Settings) -> Vec<ChannelBaseline> {
+        let age = self.age;
+        let baseline = |normal: &Normal| {
+            let channel = channels.get(normal.channel())?;
+            Some(normal.baseline(Rule { channel, settings, age }))
+        };
+        self.normals.iter().filter_map(baseline).collect()
+    }
+
+    pub(super) fn wander(&self, channels: &[Channel]) -> Vec<(usize, f64)> {
+        let wander = |normal: &Normal| Some((normal.channel(), normal.wander(channels.get(normal.channel())?)));
+        self.normals.iter().filter_map(wander).collect()
+    }
+
+    fn alarm(&self) -> bool {
+        self.quick.standing() || self.slow.standing()
+    }
+
+    fn says(&self, scores: Scores, rose: bool) -> Step {
+        let slow = self.slow.standing() && !self.quick.standing();
+        Step::Watching {
+            score: scores.quick,
+            top: if slow { scores.slow_top } else { scores.quick_top },
+            slow_score: scores.slow,
+            alarm: self.alarm(),
+            rose,
+            slow,
+        }
+    }
+
+    fn scores(&self, channels: &[Channel], settings: &Settings) -> Scores {
+        let age = self.age;
+        let deviation = |normal: &Normal| {
+            let channel = channels.get(normal.channel())?;
+            Some((normal.channel(), normal.deviation(Rule { channel, settings, age })))
+        };
+        let heard = self.normals.iter().filter(|normal| !normal.silent());
+        let deviations: Vec<(usize, Deviation)> = heard.filter_map(deviation).collect();
+        let (quick, quick_top) = strongest(deviations.iter().map(|(i, d)| (*i, d.quick)));
+        let (slow, slow_top) = strongest(deviations.iter().map(|(i, d)| (*i, d.slow)));
+        Scores {
+            quick,
+            quick_top,
+            slow,
+            slow_top,
+            strict: deviations.iter().map(|(_, d)| d.strict).fold(0.0, f64::max),
+        }
+    }
+
+    fn each(&mut self, channels: &[Channel], settings: &Settings, mut act: impl FnMut(&mut Normal, Rule<'_>)) {
+        let age = self.age;
+        for normal in &mut self.normals {
+            if let Some(channel) = channels.get(normal.channel()) {
+                act(normal, Rule { channel, settings, age });
+            }
+        }
+    }
+}
