@@ -14,6 +14,7 @@ pub mod owner;
 pub mod profiles;
 mod programme;
 mod run;
+pub mod scores;
 mod unit;
 mod washing_machine;
 
