@@ -72,6 +72,15 @@ impl Channel {
         }
     }
 
+    /// A value on the scale on which changes are told: a share where it varies by factors.
+    pub(super) fn change_of(&self, value: f64) -> f64 {
+        if self.varies_by_factor() {
+            self.scaled(value, Scale::Logarithm)
+        } else {
+            value
+        }
+    }
+
     /// A deviation on this scale, as a fleet's floors are told.
     pub(super) fn as_floor(&self, deviation: f64, centre: f64, scale: Scale) -> f64 {
         match scale {
