@@ -36,7 +36,9 @@ fn main() -> anyhow::Result<()> {
             "--machines" => size.machines = value.parse()?,
             "--threads" => size.threads = value.parse::<u64>()?.clamp(1, 2),
             "--scores" => score_file = Some(value.into()),
-            _ => bail!("unknown argument {name}: --data, --models, --only, --scores, --calibration, --machines or --threads"),
+            _ => bail!(
+                "unknown argument {name}: --data, --models, --only, --scores, --calibration, --machines or --threads"
+            ),
         }
     }
     let (mut bars, mut scores) = (Vec::new(), Vec::new());

@@ -155,7 +155,10 @@ mod tests {
 
     #[test]
     fn an_influence_is_found_whatever_each_appliance_is_like() {
-        let plain = learned("mm/min", &fleet(|own, apart| own + 0.02 * apart + 0.001 * apart * apart));
+        let plain = learned(
+            "mm/min",
+            &fleet(|own, apart| own + 0.02 * apart + 0.001 * apart * apart),
+        );
         assert!((plain[0].linear - 0.02).abs() < 0.001 && (plain[0].square - 0.001).abs() < 0.000_1);
         let by_factor = learned("A", &fleet(|own, apart| own * (0.01 * apart).exp()));
         assert!((by_factor[0].linear - 0.01).abs() < 0.000_5 && by_factor[0].square.abs() < 0.000_1);

@@ -10,3 +10,4 @@ mod judged;
 mod models;
 mod road;
 mod score;
+mod steps;

@@ -54,10 +54,7 @@ pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32) -> Learned {
     settings.threshold = Settings::of_runs().threshold;
     let (mut calls, mut device_months) = (f64::MAX, 0);
     for _ in 0..THRESHOLD_ROUNDS {
-        let watched: Vec<Watched> = fleet
-            .iter()
-            .map(|runs| watch(runs, &kit.channels, &settings))
-            .collect();
+        let watched: Vec<Watched> = fleet.iter().map(|runs| watch(runs, &kit.channels, &settings)).collect();
         let tickets = thresholds(&watched, days, |said| said.ticket);
         settings.threshold = tickets.as_ref().map_or(settings.threshold, |t| t.tickets.in_force);
         device_months = tickets.map_or(0, |t| t.device_months);

@@ -54,7 +54,11 @@ impl Limits {
                 .enumerate()
                 .fold((0, 0.0), |top, one| if one.1 > top.1 { one } else { top });
             let rose = score >= limit && !stands;
-            within = if score < settings.clear_below * limit { within + 1 } else { 0 };
+            within = if score < settings.clear_below * limit {
+                within + 1
+            } else {
+                0
+            };
             stands = rose || (stands && within < settings.clear_after);
             said.push(Said {
                 day: run.day,

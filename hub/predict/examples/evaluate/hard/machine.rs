@@ -7,7 +7,7 @@ use hub_predict::generic::{Channel, Influence};
 use hub_predict::manifest::{Feature, Statistic, Transform};
 use hub_predict::{Manifest, Row, Steps, load_manifest};
 use jiff::Timestamp;
-use tests_world::hard::{Effects, Fleet, WashingMachine};
+use tests_world::hard::{Effect, Effects, Fleet, WashingMachine};
 
 const DAY_S: f64 = 86_400.0;
 
@@ -40,6 +40,8 @@ pub struct Run {
     /// Day of the record on which it was known.
     pub day: f64,
     pub values: Vec<Option<f64>>,
+    /// Before this run something happened that the hub is told of and that begins a new normal.
+    pub afresh: bool,
 }
 
 impl Kit {
@@ -110,15 +112,29 @@ impl Kit {
     /// The runs of a machine until a day.
     pub fn runs(&self, fleet: &Fleet, machine: &mut WashingMachine, until_day: f64) -> Vec<Run> {
         let mut steps = Steps::new(&self.manifest, &self.profile);
+        let mut told = told_days(machine);
         let mut runs = Vec::new();
         for (row, received) in self.rows(fleet, machine, until_day) {
-            runs.extend(steps.take(&row, received).into_iter().map(|step| Run {
-                day: day(fleet.start, received),
-                values: step.values,
-            }));
+            for step in steps.take(&row, received) {
+                let day = day(fleet.start, received);
+                let before = told.len();
+                told.retain(|told| *told > day);
+                runs.push(Run {
+                    day,
+                    values: step.values,
+                    afresh: told.len() < before,
+                });
+            }
         }
         runs
     }
+}
+
+/// Days on which the hub is told what begins a new normal: the machine goes to another household, or gets a part.
+fn told_days(machine: &WashingMachine) -> Vec<f64> {
+    let episodes = machine.life().episodes().iter();
+    let told = episodes.filter(|one| matches!(one.effect, Effect::NewOwner | Effect::PartChange) && one.from_day > 0.0);
+    told.map(|one| one.from_day).collect()
 }
 
 /// A mean over the rows of a run resolves ten times finer than a row.

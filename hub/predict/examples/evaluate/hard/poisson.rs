@@ -17,7 +17,11 @@ fn mean_with(rising: impl Fn(f64) -> f64, value: f64, count: u32) -> f64 {
     let (mut low, mut high) = (0.0, 2.0 * f64::from(count) + 20.0);
     for _ in 0..100 {
         let middle = (low + high) / 2.0;
-        if rising(middle) < value { low = middle } else { high = middle }
+        if rising(middle) < value {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     low
 }
@@ -41,7 +45,10 @@ mod tests {
     fn bounds_are_those_of_tables() {
         for (count, low, high) in [(0, 0.0, 3.689), (3, 0.619, 8.767), (10, 4.795, 18.39)] {
             let (lower, upper) = bounds(count);
-            assert!((lower - low).abs() < 0.01 && (upper - high).abs() < 0.01, "{count}: {lower} {upper}");
+            assert!(
+                (lower - low).abs() < 0.01 && (upper - high).abs() < 0.01,
+                "{count}: {lower} {upper}"
+            );
         }
     }
 }

@@ -61,8 +61,12 @@ pub fn watch(runs: &[Run], channels: &[Channel], settings: &Settings) -> Watched
     let hold = settings.hold as usize;
     let (mut quick, mut slow) = (Held::new(hold), Held::new(hold));
     let mut said: Vec<Said> = Vec::with_capacity(runs.len());
+    let mut stood = false;
     for run in runs {
-        let stood = said.last().is_some_and(|said| said.stands);
+        if run.afresh {
+            unit.restart(channels, settings);
+            (quick, slow, stood) = (Held::new(hold), Held::new(hold), false);
+        }
         let step = unit.step(channels, settings, &run.values, false, stood);
         if let Step::Watching {
             score,
@@ -74,6 +78,7 @@ pub fn watch(runs: &[Run], channels: &[Channel], settings: &Settings) -> Watched
         } = step
         {
             let call = quick.next(score);
+            stood = alarm;
             said.push(Said {
                 day: run.day,
                 ticket: call.max(slow.next(slow_score)),
@@ -91,10 +96,13 @@ pub fn watch(runs: &[Run], channels: &[Channel], settings: &Settings) -> Watched
 }
 
 impl Watched {
-    /// Months of the record in which it was watched from the first day to the last.
+    /// Months of the record from the first one that it was watched in all of; a normal that begins again is learned meanwhile.
     pub fn months(&self, days: u32) -> std::ops::Range<u32> {
         let until = (f64::from(days) / MONTH_DAYS) as u32;
-        let from = self.said.first().map_or(until, |said| (said.day / MONTH_DAYS) as u32 + 1);
+        let from = self
+            .said
+            .first()
+            .map_or(until, |said| (said.day / MONTH_DAYS) as u32 + 1);
         from.min(until)..until
     }
 
