@@ -49,7 +49,7 @@ pub fn evaluate(data: &Path) -> anyhow::Result<()> {
         opened += of.opened.len();
     }
     println!(
-        "tracebase: {opened} opened in {watched_days:.1} days of running time watched, on appliances without a fault"
+        "tracebase: {opened} opened in {watched_days:.1} days' worth of steps watched, on appliances without a fault"
     );
     Ok(())
 }
