@@ -1,10 +1,12 @@
 //! Evaluation of the models on recorded and simulated appliances.
 //!
-//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine|hard|skab|tracebase]
-//! [--scores FILE] [--calibration ROWS] [--machines NUMBER] [--threads NUMBER]`. Ends with one line a bar, `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
+//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine|hard|budgets|skab|tracebase]
+//! [--scores FILE] [--calibration ROWS] [--machines NUMBER] [--threads NUMBER]`. Ends with one line a bar,
+//! `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
 #![expect(clippy::print_stdout, reason = "a report on standard output")]
 
 mod bar;
+mod budgets;
 mod generic;
 mod hard;
 mod pump_rig;
@@ -70,6 +72,9 @@ fn main() -> anyhow::Result<()> {
         } else {
             println!("tracebase skipped: the recorded data are not at {}", power.display());
         }
+    }
+    if wanted("budgets") {
+        bars.extend(budgets::evaluate());
     }
     if let Some(path) = score_file {
         scores::write(&path, &scores)?;

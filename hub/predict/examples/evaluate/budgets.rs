@@ -1,0 +1,214 @@
+//! Simulated fleets: thresholds of a month from the months before it, judged on that month. It needs no model and no data.
+
+use std::collections::BTreeMap;
+
+use hub_core::budget::history::{ConfirmedFault, HighestScore, History, MONTHS_FIRST, MONTHS_MAX, MonthOfScores};
+use hub_core::budget::ledger::Ledger;
+use hub_core::budget::level::Thresholds;
+use hub_core::budget::{Budget, Draws, Month};
+use hub_core::id::ApplianceId;
+use jiff::civil::date;
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tests_world::scores::{ScoredFleet, ScoredMonth};
+
+use crate::bar::{Bar, Bound};
+
+/// Appliances of a fleet, and fleets that are drawn: of each size 4,800,000 appliances' months are judged.
+const FLEETS: [(u32, u64); 3] = [(1_000, 400), (10_000, 40), (100_000, 4)];
+/// Months that thresholds are taken from, with the names of the bars of each size of fleet.
+const CASES: [(usize, [[&str; 2]; 3]); 2] = [
+    (
+        MONTHS_FIRST,
+        [
+            ["budget-tickets-1000", "budget-calls-1000"],
+            ["budget-tickets-10000", "budget-calls-10000"],
+            ["budget-tickets-100000", "budget-calls-100000"],
+        ],
+    ),
+    (
+        MONTHS_MAX,
+        [
+            ["budget-tickets-1000-year", "budget-calls-1000-year"],
+            ["budget-tickets-10000-year", "budget-calls-10000-year"],
+            ["budget-tickets-100000-year", "budget-calls-100000-year"],
+        ],
+    ),
+];
+/// Months before the first that is judged, the same for both, so that both are judged on the same ones.
+const BEFORE: i32 = MONTHS_MAX as i32;
+const JUDGED: i32 = 12;
+
+/// What thresholds of one kind did in the months that were judged.
+#[derive(Default)]
+struct Realised {
+    wrong: u32,
+    right: u32,
+    months_over: u32,
+    worst: f64,
+}
+
+/// All months of all fleets of one size.
+#[derive(Default)]
+struct Tally {
+    device_months: u32,
+    fleet_months: u32,
+    showing: u32,
+    tickets: Realised,
+    calls: Realised,
+}
+
+pub fn evaluate() -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for (months, names) in CASES {
+        for ((appliances, fleets), names) in FLEETS.into_iter().zip(names) {
+            let mut tally = Tally::default();
+            (0..fleets).for_each(|seed| live(appliances, seed, months, &mut tally));
+            let budgets = Ledger::default().budgets();
+            let kinds = [
+                ("tickets", &tally.tickets, budgets.tickets),
+                ("calls", &tally.calls, budgets.calls),
+            ];
+            for ((kind, realised, budget), name) in kinds.into_iter().zip(names) {
+                let what = format!("budgets: {fleets} fleets of {appliances}, {months} months: {kind}");
+                let value = tally.report(&what, realised, budget);
+                let bound = Bound::AtMost(budget.per_1000());
+                bars.push(Bar { name, value, bound });
+            }
+        }
+    }
+    bars
+}
+
+/// A fleet from the first month on; those after a year are judged.
+fn live(appliances: u32, seed: u64, months: usize, tally: &mut Tally) {
+    let mut fleet = ScoredFleet::draw(appliances, seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut draw = || rng.next_u64();
+    let mut ledger = Ledger::default();
+    let mut known: BTreeMap<String, Past> = BTreeMap::new();
+    for number in 0..BEFORE + JUDGED {
+        let month = Month::of(date(2026, 1, 1)).plus(number);
+        if number >= BEFORE {
+            let histories = known
+                .iter()
+                .map(|(model, past)| (model.clone(), past.newest(months)))
+                .collect();
+            ledger.renew(month, &histories, &mut Draws(&mut draw));
+        }
+        let lived = fleet.next_month();
+        if number >= BEFORE {
+            tally.judge(&lived, &ledger);
+        }
+        for (model, units) in lived.iter().enumerate() {
+            known.entry(name(model)).or_default().learn(month, units);
+        }
+    }
+}
+
+fn name(model: usize) -> String {
+    format!("model {model}")
+}
+
+/// What was seen of one appliance model.
+#[derive(Default)]
+struct Past {
+    months: Vec<MonthOfScores>,
+    faults: Vec<ConfirmedFault>,
+}
+
+impl Past {
+    fn learn(&mut self, month: Month, units: &[ScoredMonth]) {
+        let appliance = |unit: usize| ApplianceId(unit as i64);
+        let scores = units.iter().enumerate();
+        let highest = scores.clone().map(|(unit, lived)| HighestScore {
+            appliance: appliance(unit),
+            score: lived.score,
+        });
+        self.months.push(MonthOfScores::new(month, highest));
+        let confirmed = scores.filter(|(_, lived)| lived.fault_confirmed);
+        // A fault is highest in the month in which it fails.
+        self.faults.extend(confirmed.map(|(unit, lived)| ConfirmedFault {
+            appliance: appliance(unit),
+            month,
+            score: lived.score,
+        }));
+    }
+
+    fn newest(&self, months: usize) -> History {
+        let mut history = History::default();
+        let first = self.months.len().saturating_sub(months);
+        self.months[first..]
+            .iter()
+            .cloned()
+            .for_each(|month| history.record(month));
+        self.faults.iter().copied().for_each(|fault| history.confirm(fault));
+        history
+    }
+}
+
+impl Tally {
+    fn judge(&mut self, lived: &[Vec<ScoredMonth>], ledger: &Ledger) {
+        let (mut watched, mut tickets, mut calls) = (0, 0, 0);
+        for (model, units) in lived.iter().enumerate() {
+            let thresholds = ledger.model(&name(model)).and_then(|entry| entry.thresholds.as_ref());
+            let ticket = thresholds.map(|these: &Thresholds| these.tickets.in_force);
+            let call = thresholds.and_then(|these| these.calls).map(|these| these.in_force);
+            watched += units.len() as u32;
+            self.showing += units.iter().filter(|unit| unit.fault_shows).count() as u32;
+            tickets += self.tickets.count(units, ticket);
+            calls += self.calls.count(units, call);
+        }
+        self.device_months += watched;
+        self.fleet_months += 1;
+        let budgets = ledger.budgets();
+        self.tickets.month(tickets, watched, budgets.tickets);
+        self.calls.month(calls, watched, budgets.calls);
+    }
+
+    /// Prints what came of a budget; the false ones per 1,000 appliances and month.
+    fn report(&self, what: &str, realised: &Realised, budget: Budget) -> f64 {
+        let (wrong, right) = (f64::from(realised.wrong), f64::from(realised.right));
+        let thousands = f64::from(self.device_months) / 1_000.0;
+        let per_1000 = wrong / thousands;
+        // The square root of a Poisson count has a deviation of a half (Bartlett, Supplement to the JRSS 3, 1936).
+        let bound = |deviations: f64| (wrong.sqrt() + deviations / 2.0).max(0.0).powi(2) / thousands;
+        println!(
+            "{what}: {} false in {} appliances' months = {per_1000:.3} (95 %: {:.3} to {:.3}) per 1,000 and month, budget {}; over \
+             it in {:.0} % of the fleets' months, worst {:.2}; {:.0} % of the faults that show that month, {:.0} % right",
+            realised.wrong,
+            self.device_months,
+            bound(-1.96),
+            bound(1.96),
+            budget.per_1000(),
+            100.0 * f64::from(realised.months_over) / f64::from(self.fleet_months),
+            realised.worst,
+            100.0 * right / f64::from(self.showing),
+            100.0 * right / (right + wrong).max(1.0),
+        );
+        per_1000
+    }
+}
+
+impl Realised {
+    /// Counts those that a threshold opens; how many of them are false.
+    fn count(&mut self, units: &[ScoredMonth], threshold: Option<f64>) -> u32 {
+        let reached = |unit: &&ScoredMonth| threshold.is_some_and(|threshold| f64::from(unit.score) >= threshold);
+        let mut wrong = 0;
+        for unit in units.iter().filter(reached) {
+            if unit.fault_shows {
+                self.right += 1;
+            } else {
+                wrong += 1;
+            }
+        }
+        self.wrong += wrong;
+        wrong
+    }
+
+    fn month(&mut self, wrong: u32, watched: u32, budget: Budget) {
+        let per_1000 = 1_000.0 * f64::from(wrong) / f64::from(watched);
+        self.months_over += u32::from(per_1000 > budget.per_1000());
+        self.worst = self.worst.max(per_1000);
+    }
+}
