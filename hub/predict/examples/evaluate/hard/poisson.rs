@@ -36,19 +36,3 @@ fn up_to(most: u32, mean: f64) -> f64 {
     }
     sum
 }
-
-#[cfg(test)]
-mod tests {
-    use super::bounds;
-
-    #[test]
-    fn bounds_are_those_of_tables() {
-        for (count, low, high) in [(0, 0.0, 3.689), (3, 0.619, 8.767), (10, 4.795, 18.39)] {
-            let (lower, upper) = bounds(count);
-            assert!(
-                (lower - low).abs() < 0.01 && (upper - high).abs() < 0.01,
-                "{count}: {lower} {upper}"
-            );
-        }
-    }
-}
