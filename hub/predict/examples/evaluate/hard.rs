@@ -25,8 +25,8 @@ use machine::{Kit, Run};
 use report::Judged;
 use watch::Watched;
 
-/// Seeds of the fleet that is learned from, and of those that are judged. Whoever tries another rule takes others than these two, 702
-/// and 703 say, so that those that are judged stay unseen.
+/// Seeds of the fleet that is learned from, and of those that are judged. Another rule is tried on other seeds (702 and 703 were
+/// taken for that), so that those that are judged stay unseen.
 const LEARNED: u64 = 701;
 const CLEAN: u64 = 722;
 const FAULTY: u64 = 723;
