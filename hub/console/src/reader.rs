@@ -44,7 +44,7 @@ impl Reader {
         }
     }
 
-    /// Whether a page offers them this. Whoever sends it all the same is refused by the store.
+    /// Whether a page offers them this. The store refuses all others who send it.
     pub(crate) fn may(&self, act: Act) -> bool {
         self.actor.as_ref().is_some_and(|actor| actor.may(act).is_ok())
     }

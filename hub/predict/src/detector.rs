@@ -16,16 +16,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Baseline, Deviation, Moments};
-use crate::cycle::{Cycle, CycleRule, Run};
 use crate::evidence::Recent;
 use crate::features::{Sensors, Step};
 use crate::gather::Need;
-use crate::manifest::{Manifest, Resampling};
+use crate::manifest::Manifest;
 use crate::model::Model;
 use crate::naming;
 use crate::network::{Reconstruction, Window};
 use crate::persistence::{AlarmState, Persistence};
-use crate::resample::Period;
+use crate::resampler::Resampler;
 use crate::table::Row;
 use crate::verdict::Verdict;
 use intake::Intake;
@@ -47,12 +46,6 @@ pub struct Detector {
     fault: Option<(String, Severity)>,
     recent: Recent,
     intake: Intake,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Resampler {
-    Period(Period),
-    Cycle(Cycle),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,15 +101,11 @@ impl Detector {
     /// A detector without a network, for training: its windows are what the network learns from.
     pub fn for_manifest(manifest: &Manifest, calibrate: u32) -> Detector {
         let n = manifest.features.len();
-        let resampler = match manifest.resampling {
-            Resampling::Period { .. } => Resampler::Period(Period::new()),
-            Resampling::Cycle { .. } => Resampler::Cycle(Cycle::new(n)),
-        };
         Detector {
             model: manifest.id(),
             calibrate: calibrate.max(10),
             calibrated: 0,
-            resampler,
+            resampler: Resampler::new(manifest),
             sensors: Sensors::new(n),
             stage: Stage::Calibrating(Moments::new(n)),
             window: VecDeque::new(),
@@ -193,60 +182,15 @@ impl Detector {
     }
 
     fn advance(&mut self, manifest: &Manifest, profile: &ApplianceProfile, row: &Row) -> Vec<Pending> {
-        let value = |channel: &str| {
-            profile
-                .position(channel)
-                .and_then(|p| row.values.get(p).copied().flatten())
-        };
-        let per = |feature: &crate::manifest::Feature| match &feature.per {
-            None => Some(1.0),
-            Some(per) => value(&per.channel)
-                .filter(|d| *d > 0.0)
-                .map(|d| (per.reference / d).powi(per.power)),
-        };
-        let raw: Vec<_> = manifest
-            .features
-            .iter()
-            .map(|f| value(&f.channel).zip(per(f)).map(|(v, p)| v * p))
-            .collect();
         let counts_rows = matches!(self.resampler, Resampler::Period(_));
         if counts_rows && self.calibrated < self.calibrate {
             self.calibrated += 1;
         } else if counts_rows {
             self.end_calibration(manifest);
         }
-        let steps = match (&mut self.resampler, &manifest.resampling) {
-            (Resampler::Period(period), Resampling::Period { period_s, hold_gap_s }) => {
-                period.push(row.at, raw, *period_s, *hold_gap_s)
-            }
-            (
-                Resampler::Cycle(cycle),
-                Resampling::Cycle {
-                    phase_channel,
-                    idle_phase,
-                    period_s,
-                    gap_s,
-                    min_rows,
-                },
-            ) => {
-                let rule = CycleRule {
-                    manifest,
-                    idle_phase: *idle_phase,
-                    period_s: *period_s,
-                    gap_s: *gap_s,
-                    min_rows: *min_rows,
-                };
-                let phase = value(phase_channel).map(|p| p.round() as i32);
-                let run = cycle.push(row.at, phase, &raw, &rule);
-                self.intake.note_run(run.as_ref());
-                match run {
-                    Some(Run::Whole(step)) => vec![step],
-                    Some(Run::Sparse) | None => Vec::new(),
-                }
-            }
-            // `for_manifest` and `fits` pair them.
-            _ => Vec::new(),
-        };
+        let completed = self.resampler.push(manifest, profile, row);
+        self.intake.note_run(completed.sparse_run);
+        let steps = completed.steps;
         steps.into_iter().map(|step| self.observe(step, manifest)).collect()
     }
 

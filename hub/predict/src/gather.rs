@@ -43,6 +43,7 @@ struct Gathered {
 }
 
 /// What the model asks of its rows.
+#[derive(Debug)]
 pub(crate) struct Need {
     /// Positions of the channels that it reads, in the profile.
     channels: Vec<usize>,

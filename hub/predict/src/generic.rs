@@ -11,6 +11,7 @@ mod channel;
 mod condition;
 mod fleet;
 mod normal;
+mod regression;
 mod score;
 mod settings;
 mod unit;
@@ -19,6 +20,7 @@ mod watching;
 pub use channel::Channel;
 pub use condition::Condition;
 pub use fleet::fleet_floors;
+pub use regression::{Influence, conditions};
 pub use settings::{Settings, StepOf};
 pub use unit::Unit;
 

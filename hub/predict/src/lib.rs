@@ -4,7 +4,7 @@
 //! Rows go in as they are stored, verdicts come out (`batch`), and what a scorer has to save (`watch`); nothing here knows a
 //! database, a socket or the time of day. The only crate that knows tract, and only in `network`.
 //!
-//! Readings of one period become one row (`gather`), a row becomes model steps (`resample`, `cycle`), a step is compared with the unit's own baseline (`baseline`) and
+//! Readings of one period become one row (`gather`), a row becomes model steps (`resampler`), a step is compared with the unit's own baseline (`baseline`) and
 //! with what the family's autoencoder can reproduce (`network`), and an alarm needs both for a hold time
 //! (`persistence`). A detector that needs no training stands beside (`generic`); no model is judged by it yet.
 
@@ -27,9 +27,11 @@ mod pack;
 mod persistence;
 mod registry;
 mod resample;
+mod resampler;
 mod score;
 mod serving;
 mod stamps;
+mod steps;
 mod summary;
 mod table;
 pub mod trial;
@@ -45,6 +47,7 @@ pub use registry::{Registry, RegistryError, model_files};
 pub use score::{ScoreCsvError, Times, score_csv, score_rows};
 pub use serving::{Serving, ServingError};
 pub use stamps::{Stamps, stamps};
+pub use steps::{StepFeatures, Steps};
 pub use summary::{Found, Summary};
 pub use table::{Row, Table, TableError, quantise_row, read_rows, stored};
 pub use verdict::{SensorShare, Verdict};

@@ -5,7 +5,7 @@ use crate::telephone::Telephone;
 use crate::workers::Figures;
 use crate::workers::contact::Ways;
 use crate::workers::maintain::Upkeep;
-use crate::workers::models_dir::Refused;
+use crate::workers::models_dir::Told;
 use crate::workers::witness::Witnesses;
 use hub_api::Monitor;
 use hub_broker::{Broker, Health};
@@ -24,10 +24,8 @@ pub struct Parts {
     pub upkeep: Arc<Upkeep>,
     /// Who vouches for the time.
     pub witnesses: Arc<Witnesses>,
-    /// Appliance profiles that cannot be used.
-    pub profiles: Arc<Refused>,
-    /// Models that cannot be used.
-    pub models: Arc<Refused>,
+    /// Appliance profiles and models that cannot be used.
+    pub models_dir: Arc<Told>,
     /// The ways by which calls go out.
     pub ways: Arc<Ways>,
     /// The telephone side.
@@ -103,8 +101,7 @@ impl Parts {
     fn notices(&self) -> Vec<(&'static str, String)> {
         let mut notices = self.witnesses.notices();
         notices.extend(self.upkeep.notices());
-        notices.extend(self.profiles.notices());
-        notices.extend(self.models.notices());
+        notices.extend(self.models_dir.notices());
         notices.extend(self.ways.notices());
         notices.extend(self.telephone.voice().iter().flat_map(|voice| voice.notices()));
         notices

@@ -9,9 +9,8 @@ use crate::models::{load_models, with_words};
 use crate::telephone::{Telephone, TrunkWatch};
 use crate::workers::contact::{Calls, Dialler, Ways};
 use crate::workers::maintain::{self, Upkeep};
-use crate::workers::models::{ModelWatch, Seen};
-use crate::workers::models_dir::{self, Refused};
-use crate::workers::profiles::ProfileWatch;
+use crate::workers::models::Seen;
+use crate::workers::models_dir::{ModelsDirWatch, Told};
 use crate::workers::score::ScoreWorker;
 use crate::workers::witness::Witnesses;
 use crate::workers::{Figures, revive, rollup};
@@ -53,8 +52,7 @@ struct Telemetry {
     broker: Broker,
     upkeep: Arc<Upkeep>,
     witnesses: Arc<Witnesses>,
-    profiles: Arc<Refused>,
-    models: Arc<Refused>,
+    models_dir: Arc<Told>,
 }
 
 /// Starts everything on an open store. `demo` is the banner that the console then shows.
@@ -103,8 +101,7 @@ pub async fn start(
             figures: pipeline.figures.clone(),
             upkeep: telemetry.upkeep,
             witnesses: telemetry.witnesses,
-            profiles: telemetry.profiles,
-            models: telemetry.models,
+            models_dir: telemetry.models_dir,
             ways,
             telephone: telephone.clone(),
         },
@@ -167,23 +164,10 @@ impl Pipeline<'_> {
             self.stop.child_token(),
         )
         .await?;
-        let (profiles, models) = (Arc::new(Refused::new("profiles")), Arc::new(Refused::new("models")));
-        self.work.spawn(models_dir::run(
-            ProfileWatch::new(
-                &self.config.models_dir,
-                self.store.clone(),
-                self.families.clone(),
-                profiles.clone(),
-            ),
-            ModelWatch::new(
-                &self.config.models_dir,
-                seen,
-                self.models.clone(),
-                self.families.clone(),
-                models.clone(),
-            ),
-            self.stop.child_token(),
-        ));
+        let models_dir = Arc::new(Told::nothing());
+        let (dir, store) = (&self.config.models_dir, self.store.clone());
+        let watch = ModelsDirWatch::new(dir, store, &self.families, (&self.models, seen), &models_dir);
+        self.work.spawn(watch.run(self.stop.child_token()));
         self.work.spawn(rollup::run(
             self.store.clone(),
             self.figures.rollup.clone(),
@@ -210,8 +194,7 @@ impl Pipeline<'_> {
             broker,
             upkeep,
             witnesses,
-            profiles,
-            models,
+            models_dir,
         })
     }
 

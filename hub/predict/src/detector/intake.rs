@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, Pending, Resampler, Stage};
-use crate::cycle::Run;
 use crate::gather::{Gather, Need};
 use crate::levels::Levels;
 use crate::manifest::{Manifest, Resampling};
@@ -82,12 +81,12 @@ impl Intake {
         }
     }
 
-    /// Notes a run that has ended.
-    pub(super) fn note_run(&mut self, run: Option<&Run>) {
-        self.strain = match run {
+    /// Notes a run that has ended, if one has, and whether its rows come too seldom.
+    pub(super) fn note_run(&mut self, is_sparse: Option<bool>) {
+        self.strain = match is_sparse {
             None => return,
-            Some(Run::Whole(_)) => 0,
-            Some(Run::Sparse) => self.strain.saturating_add(1),
+            Some(false) => 0,
+            Some(true) => self.strain.saturating_add(1),
         };
         self.is_strained = self.strain >= SPARSE_MAX;
     }

@@ -72,6 +72,15 @@ impl Channel {
         }
     }
 
+    /// A value on the scale on which changes are told: a share where it varies by factors.
+    pub(super) fn change_of(&self, value: f64) -> f64 {
+        if self.varies_by_factor() {
+            self.scaled(value, Scale::Logarithm)
+        } else {
+            value
+        }
+    }
+
     /// A deviation on this scale, as a fleet's floors are told.
     pub(super) fn as_floor(&self, deviation: f64, centre: f64, scale: Scale) -> f64 {
         match scale {
@@ -80,15 +89,18 @@ impl Channel {
         }
     }
 
-    /// Deviation that is harmless where `centre` is normal, on the scale of both. `fleet` is what a fleet has shown of it.
+    /// Deviation that is harmless where `centre` is normal, on the scale of both. What a fleet has shown of it, `fleet`, takes the
+    /// place of the table by unit: that is a guess for quantities that nobody has seen.
     pub(super) fn floor(&self, centre: f64, scale: Scale, step: StepOf, fleet: Option<f64>) -> f64 {
-        let (share, least) = harmless(&self.unit, step);
-        let fleet = fleet.unwrap_or(0.0);
+        let (share, least) = match fleet {
+            None => harmless(&self.unit, step),
+            Some(fleet) if self.varies_by_factor() => (fleet, 0.0),
+            Some(fleet) => (0.0, fleet),
+        };
         let rounding = RESOLUTIONS * self.resolution();
         let floor = match scale {
-            Scale::Logarithm => share.max(fleet).max(rounding / centre.exp()),
-            Scale::Plain if self.varies_by_factor() => (share.max(fleet) * centre.abs()).max(rounding),
-            Scale::Plain => (share * centre.abs()).max(least).max(fleet).max(rounding),
+            Scale::Logarithm => share.max(rounding / centre.exp()),
+            Scale::Plain => (share * centre.abs()).max(least).max(rounding),
         };
         floor.max(LEAST)
     }

@@ -11,3 +11,4 @@ mod judged;
 mod models;
 mod road;
 mod score;
+mod steps;

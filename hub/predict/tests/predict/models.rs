@@ -167,7 +167,7 @@ fn a_model_that_is_spoiled_or_gone_while_it_is_served_stays() {
     let mended = spoiled.load_again(models).unwrap();
     assert_eq!((served(&mended), mended.refused().len()), ("pump-rig/2", 0));
 
-    // It goes, as while a folder is copied anew: nothing else takes over, unless a person says so.
+    // It goes, as while a folder is copied again: nothing else takes over, unless a person says so.
     std::fs::remove_dir_all(second).unwrap();
     let gone = mended.load_again(models).unwrap();
     assert_eq!((served(&gone), gone.refused().len()), ("pump-rig/2", 1));

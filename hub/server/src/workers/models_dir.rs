@@ -1,27 +1,74 @@
 //! The folder `models/` while the hub runs: what came or changed in it is taken without a restart, what cannot be used is told.
 
-use super::models::ModelWatch;
+use super::models::{ModelWatch, Seen};
 use super::profiles::ProfileWatch;
+use hub_core::families::Families;
+use hub_predict::Registry;
+use hub_store_postgres::PostgresStore;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// How often the folder is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Looks until `stop`: at profiles first, since models score rows of them.
-pub async fn run(mut profiles: ProfileWatch, mut models: ModelWatch, stop: CancellationToken) {
-    let look = async {
-        loop {
-            sleep(LOOK).await;
-            profiles.look().await;
-            models.look().await;
+/// What looks at the folder.
+pub struct ModelsDirWatch {
+    profiles: ProfileWatch,
+    models: ModelWatch,
+}
+
+/// What of the folder is not in use as it stands there.
+#[derive(Debug)]
+pub struct Told {
+    profiles: Arc<Refused>,
+    models: Arc<Refused>,
+}
+
+impl Told {
+    /// Nothing is told yet.
+    pub fn nothing() -> Self {
+        Self {
+            profiles: Arc::new(Refused::new("profiles")),
+            models: Arc::new(Refused::new("models")),
         }
-    };
-    stop.run_until_cancelled(look).await;
+    }
+
+    /// For a person.
+    pub fn notices(&self) -> Vec<(&'static str, String)> {
+        [self.profiles.notices(), self.models.notices()].concat()
+    }
+}
+
+impl ModelsDirWatch {
+    /// Begins with families that the store knows, and with the models that were loaded at the start, behind `seen`.
+    pub fn new(
+        models_dir: &Path,
+        store: Arc<PostgresStore>,
+        families: &watch::Sender<Arc<Families>>,
+        (models, seen): (&watch::Sender<Arc<Registry>>, Seen),
+        told: &Told,
+    ) -> Self {
+        let profiles = ProfileWatch::new(models_dir, store, families.clone(), told.profiles.clone());
+        let models = ModelWatch::new(models_dir, seen, models.clone(), families.clone(), told.models.clone());
+        Self { profiles, models }
+    }
+
+    /// Looks until `stop`: at profiles first, since models score rows of them.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let look = async {
+            loop {
+                sleep(LOOK).await;
+                self.profiles.look().await;
+                self.models.look().await;
+            }
+        };
+        stop.run_until_cancelled(look).await;
+    }
 }
 
 /// Files and folders that are not in use as they stand there, each with the reason.

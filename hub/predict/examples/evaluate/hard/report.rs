@@ -1,0 +1,229 @@
+//! What is printed: what was found first, then what was false, by effect, then the bars.
+
+use super::judge::{AHEAD_DAYS, Clean, Faulty, by_effect};
+use super::learn::Learned;
+use super::machine::Kit;
+use super::poisson;
+use crate::bar::{Bar, Bound};
+use tests_world::hard::{Course, Effects, FaultKind};
+
+/// Faults that the features of a run show; the others move what none of them is made of.
+const SHOWN: [FaultKind; 5] = [
+    FaultKind::DrainPumpWear,
+    FaultKind::DrainPumpDebris,
+    FaultKind::DrumBearing,
+    FaultKind::HeaterScale,
+    FaultKind::DoorGasket,
+];
+/// Share of machines that get a fault in a year, for the precision of calls.
+const FAULTS_A_YEAR: f64 = 0.01;
+/// Effects that are printed.
+const EFFECTS_MAX: usize = 12;
+
+/// A detector and all that it was judged on.
+pub struct Judged {
+    name: &'static str,
+    pub clean: Vec<Clean>,
+    /// By amplitude.
+    pub faulty: Vec<(f64, Vec<Faulty>)>,
+}
+
+impl Judged {
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            clean: Vec::new(),
+            faulty: Vec::new(),
+        }
+    }
+
+    fn months(&self) -> u32 {
+        self.clean.iter().map(|one| one.device_months).sum()
+    }
+
+    fn rate(&self, count: usize) -> (f64, f64, f64) {
+        let per_1000 = 1_000.0 / f64::from(self.months().max(1));
+        let (low, high) = poisson::bounds(count as u32);
+        (count as f64 * per_1000, low * per_1000, high * per_1000)
+    }
+
+    fn tickets(&self) -> usize {
+        self.clean.iter().map(|one| one.tickets.len()).sum()
+    }
+
+    fn calls(&self) -> usize {
+        self.clean.iter().map(|one| one.calls.len()).sum()
+    }
+
+    /// Of all calls, those for a fault, where so many machines get one: as it was counted, and with the upper bound of false ones.
+    fn precision(&self, faulty: &[Faulty]) -> (f64, f64) {
+        let right = 1_000.0 * FAULTS_A_YEAR / 12.0 * share(faulty.iter(), |one| one.call_days.is_some());
+        let (wrong, _, most) = self.rate(self.calls());
+        let of = |wrong: f64| if right > 0.0 { right / (right + wrong) } else { 0.0 };
+        (of(wrong), of(most))
+    }
+}
+
+pub fn learned(kit: &Kit, learned: &Learned, machines: u64, version: u32) {
+    println!(
+        "hard world {version}, washing machine: learned on {machines} machines of another fleet, {} device-months: thresholds {:.2} (tickets), \
+         {:.2} (calls); limits {:.1} and {:.1} spreads",
+        learned.device_months, learned.settings.threshold, learned.calls, learned.limit_tickets, learned.limit_calls
+    );
+    for (channel, floor) in kit.channels.iter().zip(&learned.settings.fleet_floors) {
+        if let Some(floor) = floor {
+            println!("  floor of {:<20} {floor:.4}", channel.name);
+        }
+    }
+}
+
+pub fn all(kit: &Kit, judged: &[Judged]) -> Vec<Bar> {
+    for of in judged {
+        for (amplitude, faulty) in &of.faulty {
+            found(of, *amplitude, faulty);
+        }
+    }
+    for of in judged {
+        wrong(of);
+    }
+    let Some(generic) = judged.first() else {
+        return Vec::new();
+    };
+    let months: Vec<Effects> = generic
+        .clean
+        .iter()
+        .flat_map(|one| one.months.iter().copied())
+        .collect();
+    let events = |of: fn(&Clean) -> &Vec<(Effects, usize)>| -> Vec<_> {
+        generic.clean.iter().flat_map(|one| of(one).iter().copied()).collect()
+    };
+    effects(kit, "tickets", &events(|one| &one.tickets), &months);
+    effects(kit, "would-have calls", &events(|one| &one.calls), &months);
+    bars(generic)
+}
+
+fn found(of: &Judged, amplitude: f64, faulty: &[Faulty]) {
+    let slow: Vec<&Faulty> = faulty.iter().filter(|one| one.is_slow()).collect();
+    let mut days: Vec<f64> = slow.iter().filter_map(|one| one.ticket_days).collect();
+    days.sort_by(f64::total_cmp);
+    let (precision, at_least) = of.precision(faulty);
+    println!(
+        "{}, amplitude {amplitude}: slow faults {}: ticketed {:.0} %, called {:.0} %, {AHEAD_DAYS} days ahead {:.0} %; first ticket {:.0} days before \
+         (median), {} with a ticket before the onset, {} not watched by then; all {}: ticketed {:.0} %, called {:.0} %; precision of calls at \
+         1 % faults a year {precision:.2} (with the upper bound of false ones {at_least:.2}); {} cannot show",
+        of.name,
+        slow.len(),
+        100.0 * share(slow.iter().copied(), |one| one.ticket_days.is_some()),
+        100.0 * share(slow.iter().copied(), |one| one.call_days.is_some()),
+        100.0 * share(slow.iter().copied(), Faulty::called_ahead),
+        days.get(days.len() / 2).copied().unwrap_or(f64::NAN),
+        slow.iter().filter(|one| one.early).count(),
+        slow.iter().filter(|one| !one.watched).count(),
+        faulty.len(),
+        100.0 * share(faulty.iter(), |one| one.ticket_days.is_some()),
+        100.0 * share(faulty.iter(), |one| one.call_days.is_some()),
+        faulty.iter().filter(|one| !one.can_show).count(),
+    );
+    let shown = || slow.iter().copied().filter(|one| SHOWN.contains(&one.fault.kind));
+    println!(
+        "  slow ones that the features show: {}: ticketed {:.0} %, called {:.0} %, {AHEAD_DAYS} days ahead {:.0} %",
+        shown().count(),
+        100.0 * share(shown(), |one| one.ticket_days.is_some()),
+        100.0 * share(shown(), |one| one.call_days.is_some()),
+        100.0 * share(shown(), Faulty::called_ahead),
+    );
+    let part = |name: &str, of: Vec<&Faulty>| {
+        if !of.is_empty() {
+            let ticketed = of.iter().filter(|one| one.ticket_days.is_some()).count();
+            let called = of.iter().filter(|one| one.call_days.is_some()).count();
+            println!(
+                "  {name:<20} {:>4}: ticketed {ticketed:>4}, called {called:>4}",
+                of.len()
+            );
+        }
+    };
+    for kind in FaultKind::WASHING_MACHINE {
+        part(
+            kind.name(),
+            faulty.iter().filter(|one| one.fault.kind == *kind).collect(),
+        );
+    }
+    for (name, course) in [
+        ("linear", Course::Linear),
+        ("accelerating", Course::Accelerating),
+        ("step", Course::Step),
+        ("intermittent", Course::Intermittent),
+    ] {
+        part(name, faulty.iter().filter(|one| one.fault.course == course).collect());
+    }
+}
+
+fn wrong(of: &Judged) {
+    let over = of
+        .clean
+        .iter()
+        .fold((0, 0), |sum, one| (sum.0 + one.over.0, sum.1 + one.over.1));
+    println!(
+        "{}: {} clean machines, {} device-months watched; months over the thresholds {} and {}",
+        of.name,
+        of.clean.len(),
+        of.months(),
+        over.0,
+        over.1
+    );
+    for (what, count) in [("false tickets", of.tickets()), ("false would-have calls", of.calls())] {
+        let (rate, low, high) = of.rate(count);
+        println!("  {what}: {count}, {rate:.2} per 1,000 a month (95 % {low:.2} to {high:.2})");
+    }
+}
+
+/// Effects that were at work oftener than at other times come first.
+fn effects(kit: &Kit, what: &str, events: &[(Effects, usize)], months: &[Effects]) {
+    println!("false {what}, by effect within the weeks before: count, and what its share of all months would give");
+    for (effect, before, expected) in by_effect(events, months).into_iter().take(EFFECTS_MAX) {
+        println!("  {:<20} {before:>4} {expected:>8.1}", effect.name());
+    }
+    for (i, channel) in kit.channels.iter().enumerate() {
+        let strongest = events.iter().filter(|(_, top)| *top == i).count();
+        if strongest > 0 {
+            println!("  strongest: {:<20} {strongest:>4}", channel.name);
+        }
+    }
+}
+
+fn bars(of: &Judged) -> Vec<Bar> {
+    let (tickets, _, most) = of.rate(of.tickets());
+    let mut bars = vec![
+        bar("hard-washing-machine-false-tickets", tickets, Bound::AtMost(1.0)),
+        bar("hard-washing-machine-false-tickets-bound", most, Bound::AtMost(2.0)),
+    ];
+    let names = [
+        [
+            "hard-washing-machine-slow-ticketed",
+            "hard-washing-machine-slow-called",
+            "hard-washing-machine-precision",
+        ],
+        [
+            "hard-washing-machine-slow-ticketed-half",
+            "hard-washing-machine-slow-called-half",
+            "hard-washing-machine-precision-half",
+        ],
+    ];
+    for ((_, faulty), [ticketed, called, precision]) in of.faulty.iter().zip(names) {
+        let slow = || faulty.iter().filter(|one| one.is_slow());
+        let found = share(slow(), |one| one.ticket_days.is_some());
+        bars.push(bar(ticketed, found, Bound::AtLeast(0.9)));
+        bars.push(bar(called, share(slow(), Faulty::called_ahead), Bound::AtLeast(0.6)));
+        bars.push(bar(precision, of.precision(faulty).0, Bound::AtLeast(0.9)));
+    }
+    bars
+}
+
+fn bar(name: &'static str, value: f64, bound: Bound) -> Bar {
+    Bar { name, value, bound }
+}
+
+fn share<'a>(of: impl Iterator<Item = &'a Faulty>, is: impl Fn(&Faulty) -> bool) -> f64 {
+    let (count, all) = of.fold((0, 0), |(count, all), one| (count + usize::from(is(one)), all + 1));
+    f64::from(count as u32) / f64::from(all.max(1))
+}

@@ -1,0 +1,96 @@
+//! Rows of a profile to model steps, by the rule of a manifest.
+
+use hub_core::profile::ApplianceProfile;
+use serde::{Deserialize, Serialize};
+
+use crate::cycle::{Cycle, CycleRule, Run};
+use crate::features::Step;
+use crate::manifest::{Feature, Manifest, Resampling};
+use crate::resample::Period;
+use crate::table::Row;
+
+/// What is under way between two steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Resampler {
+    Period(Period),
+    Cycle(Cycle),
+}
+
+/// What a row completes.
+#[derive(Debug, Default)]
+pub(crate) struct Completed {
+    /// Model steps, oldest first.
+    pub(crate) steps: Vec<Step>,
+    /// Of a programme run that it ends, whether that is none of the model's steps since its rows come too seldom.
+    pub(crate) sparse_run: Option<bool>,
+}
+
+impl Resampler {
+    pub(crate) fn new(manifest: &Manifest) -> Self {
+        match manifest.resampling {
+            Resampling::Period { .. } => Self::Period(Period::new()),
+            Resampling::Cycle { .. } => Self::Cycle(Cycle::new(manifest.features.len())),
+        }
+    }
+
+    /// Takes a row, which has its values in the profile's order.
+    pub(crate) fn push(&mut self, manifest: &Manifest, profile: &ApplianceProfile, row: &Row) -> Completed {
+        let value = |channel: &str| {
+            profile
+                .position(channel)
+                .and_then(|p| row.values.get(p).copied().flatten())
+        };
+        let per = |feature: &Feature| match &feature.per {
+            None => Some(1.0),
+            Some(per) => value(&per.channel)
+                .filter(|d| *d > 0.0)
+                .map(|d| (per.reference / d).powi(per.power)),
+        };
+        let raw: Vec<_> = manifest
+            .features
+            .iter()
+            .map(|f| value(&f.channel).zip(per(f)).map(|(v, p)| v * p))
+            .collect();
+        match (self, &manifest.resampling) {
+            (Self::Period(period), Resampling::Period { period_s, hold_gap_s }) => {
+                let steps = period.push(row.at, raw, *period_s, *hold_gap_s);
+                Completed {
+                    steps,
+                    sparse_run: None,
+                }
+            }
+            (
+                Self::Cycle(cycle),
+                Resampling::Cycle {
+                    phase_channel,
+                    idle_phase,
+                    period_s,
+                    gap_s,
+                    min_rows,
+                },
+            ) => {
+                let rule = CycleRule {
+                    manifest,
+                    idle_phase: *idle_phase,
+                    period_s: *period_s,
+                    gap_s: *gap_s,
+                    min_rows: *min_rows,
+                };
+                let phase = value(phase_channel).map(|p| p.round() as i32);
+                match cycle.push(row.at, phase, &raw, &rule) {
+                    None => Completed::default(),
+                    Some(Run::Whole(step)) => Completed {
+                        steps: vec![step],
+                        sparse_run: Some(false),
+                    },
+                    Some(Run::Sparse) => Completed {
+                        steps: Vec::new(),
+                        sparse_run: Some(true),
+                    },
+                }
+            }
+            // `new` and a checkpoint's check pair them.
+            _ => Completed::default(),
+        }
+    }
+}
