@@ -3,11 +3,13 @@
 use super::fleet::{Device, Fleet};
 use super::median;
 use super::plot;
+use super::quality::LEAP_MS;
 use super::report::{
-    Baseline, DeviceQuality, DeviceReport, Highest, Lack, Lacking, Moved, Opening, Quality, Watch, days, is_watched,
-    rounded, time_of,
+    Baseline, DeviceQuality, DeviceReport, Highest, Lack, Lacking, Moved, Opening, Quality, Stretch, Watch, days,
+    is_watched, rounded, time_of,
 };
 use super::running::Running;
+use super::services::Visit;
 use crate::generic::{Channel, ChannelBaseline, Settings, Step, Unit};
 
 /// Lengths of a step in seconds: parts of an hour, of a day, and a day, so that its edges are those of a clock.
@@ -24,6 +26,11 @@ const THIN: usize = 4;
 const GAP_RUNNING_MS: i64 = 7 * 24 * 3_600_000;
 /// Silence counts as watched for so long.
 const SILENCE_MS: i64 = 7 * 24 * 3_600_000;
+/// Days after an opening has ended in which the next of the device goes on the same ticket: the hub's cool-down.
+pub const COOL_DOWN_DAYS: i64 = 30;
+const COOL_DOWN_MS: i64 = COOL_DOWN_DAYS * 24 * 3_600_000;
+/// Widths of noise below which what is normal lies around zero.
+const AROUND_ZERO: f64 = 3.0;
 /// The channels that moved most.
 const TOP: usize = 3;
 
@@ -42,6 +49,9 @@ pub(crate) struct Plan<'f> {
 
 /// The mean of one period.
 pub(crate) struct Block {
+    /// Time of its first row.
+    from: i64,
+    /// Time of its last row.
     pub(crate) at: i64,
     pub(crate) values: Vec<Option<f64>>,
     after_gap: bool,
@@ -83,8 +93,13 @@ impl<'f> Plan<'f> {
         self.period_ms as f64 / 1_000.0
     }
 
+    /// Silence of this length is watched.
+    pub(crate) fn silence_ms(&self) -> i64 {
+        SILENCE_MS.max(GAP_STEPS * self.period_ms)
+    }
+
     /// Judges a device that was serviced at these times.
-    pub(crate) fn judge(&self, device: &Device, quality: &DeviceQuality, services: &[i64]) -> DeviceReport {
+    pub(crate) fn judge(&self, device: &Device, quality: &DeviceQuality, services: &[Visit]) -> DeviceReport {
         let (all, thin_steps) = self.blocks(device);
         let mut report = DeviceReport {
             name: device.name.clone(),
@@ -92,9 +107,10 @@ impl<'f> Plan<'f> {
             lacking: Vec::new(),
             steps: u32::try_from(all.len()).unwrap_or(u32::MAX),
             thin_steps,
-            to: all.last().map(|block| time_of(block.at)),
+            to: end(&all).map(time_of),
             watched_from: None,
             watched_days: 0.0,
+            compared: Vec::new(),
             baselines: Vec::new(),
             highest: None,
             openings: Vec::new(),
@@ -102,7 +118,7 @@ impl<'f> Plan<'f> {
         };
         let mut columns = Vec::new();
         for (place, column) in self.columns.iter().enumerate() {
-            match lack(&all, place) {
+            match self.lack(&all, place, *column) {
                 None => columns.push((place, *column)),
                 Some(why) => report.lacking.push(Lacking {
                     channel: self.fleet.columns[*column].heading.name.clone(),
@@ -120,7 +136,8 @@ impl<'f> Plan<'f> {
         } else if report.steps <= need {
             report.watch = Watch::TooFewSteps {
                 have: report.steps,
-                need,
+                // One more, that is compared.
+                need: need + 1,
             };
         } else if !columns.is_empty() {
             self.watch(columns, &all, services, &mut report);
@@ -129,7 +146,7 @@ impl<'f> Plan<'f> {
     }
 
     /// Watches a device. A channel with which no normal can be learned is left out, as long as half of the channels stay.
-    fn watch(&self, mut columns: Vec<(usize, usize)>, all: &[Block], services: &[i64], report: &mut DeviceReport) {
+    fn watch(&self, mut columns: Vec<(usize, usize)>, all: &[Block], services: &[Visit], report: &mut DeviceReport) {
         let least = columns.len().div_ceil(2);
         loop {
             Watcher::new(self, &columns).watch(all, services, report);
@@ -174,6 +191,7 @@ impl<'f> Plan<'f> {
             let since = before.map_or(0, |before| fleet.at(*first) - before);
             before = Some(fleet.at(*last));
             blocks.push(Block {
+                from: fleet.at(*first),
                 at: fleet.at(*last),
                 values: self.columns.iter().map(|column| mean(fleet, &rows, *column)).collect(),
                 after_gap: since > gap_ms,
@@ -183,9 +201,24 @@ impl<'f> Plan<'f> {
         (blocks, thin)
     }
 
+    /// Why a device cannot be watched by a channel.
+    fn lack(&self, blocks: &[Block], place: usize, column: usize) -> Option<Lack> {
+        let values = || blocks.iter().filter_map(|block| block.values[place]);
+        if values().count() * 2 <= blocks.len() {
+            return Some(Lack::Missing);
+        }
+        let first = values().next()?;
+        if values().all(|value| value == first) {
+            return Some(Lack::Stuck);
+        }
+        let is_known = super::heading::senml(&self.fleet.columns[column].heading).is_some();
+        let learned: Vec<f64> = values().take(self.settings.calibration as usize).collect();
+        (!is_known && is_around_zero(&learned)).then_some(Lack::AroundZero)
+    }
+
     fn channel(&self, column: usize) -> Channel {
         let column = &self.fleet.columns[column];
-        let unit = super::heading::senml(&column.heading.unit).unwrap_or(&column.heading.unit);
+        let unit = super::heading::senml(&column.heading).unwrap_or(&column.heading.unit);
         Channel {
             name: column.heading.name.clone(),
             unit: unit.to_owned(),
@@ -207,14 +240,19 @@ fn mean(fleet: &Fleet, rows: &[u32], column: usize) -> Option<f64> {
     (count > 0).then(|| values().sum::<f64>() / count as f64)
 }
 
-/// Why a device cannot be watched by a channel.
-fn lack(blocks: &[Block], place: usize) -> Option<Lack> {
-    let values = || blocks.iter().filter_map(|block| block.values[place]);
-    if values().count() * 2 <= blocks.len() {
-        return Some(Lack::Missing);
-    }
-    let first = values().next()?;
-    values().all(|value| value == first).then_some(Lack::Stuck)
+/// A share of what is normal is nothing there.
+fn is_around_zero(values: &[f64]) -> bool {
+    let count = values.len() as f64;
+    let centre = values.iter().sum::<f64>() / count;
+    let differences = values.windows(2).map(|pair| (pair[1] - pair[0]).powi(2));
+    let noise = (differences.sum::<f64>() / (2.0 * (count - 1.0).max(1.0))).sqrt();
+    centre.abs() < AROUND_ZERO * noise
+}
+
+/// End of a recording: of its longest part without a leap, since a wrong year in one row is no end.
+fn end(blocks: &[Block]) -> Option<i64> {
+    let parts = blocks.chunk_by(|one, next| next.at - one.at <= LEAP_MS);
+    parts.max_by_key(|part| part.len())?.last().map(|block| block.at)
 }
 
 /// A device under watch.
@@ -232,6 +270,8 @@ struct Watcher<'p> {
     highest_top: Vec<usize>,
     watched_ms: i64,
     watched_at: Option<i64>,
+    /// End of the opening before, on whose ticket the next one goes.
+    ended_at: Option<i64>,
 }
 
 impl<'p> Watcher<'p> {
@@ -249,20 +289,27 @@ impl<'p> Watcher<'p> {
             highest_top: Vec::new(),
             watched_ms: 0,
             watched_at: None,
+            ended_at: None,
         }
     }
 
-    fn watch(mut self, blocks: &[Block], services: &[i64], report: &mut DeviceReport) {
+    fn watch(mut self, blocks: &[Block], services: &[Visit], report: &mut DeviceReport) {
         let mut services = services.iter().peekable();
         report.watch = Watch::TooFewSteps {
             have: 0,
-            need: self.plan.settings.calibration,
+            need: self.plan.settings.calibration + 1,
         };
         for (n, block) in blocks.iter().enumerate() {
             // A part may be another one after a service: what is normal is learned again, and what was open is closed.
-            while services.next_if(|at| **at <= block.at).is_some() {
+            while let Some(visit) = services.next_if(|visit| visit.at < block.from) {
                 self.unit = Unit::new(&self.channels, &self.plan.settings);
-                self.is_open = false;
+                self.close(visit.at, report);
+                (self.ended_at, self.watched_at) = (None, None);
+            }
+            // Half of such a step may be of the old part.
+            if services.peek().is_some_and(|visit| visit.from <= block.at) {
+                self.scores.push(None);
+                continue;
             }
             self.step(&blocks[..=n], report);
         }
@@ -311,7 +358,7 @@ impl<'p> Watcher<'p> {
                 if is_first {
                     report.watch = match restarted_by {
                         Some(channel) => self.several_states(channel),
-                        None => Watch::TooFewSteps { have, need },
+                        None => Watch::TooFewSteps { have, need: need + 1 },
                     };
                 }
             }
@@ -334,23 +381,53 @@ impl<'p> Watcher<'p> {
                     self.begin(block, report);
                 }
                 let since = self.watched_at.map_or(0, |before| block.at - before);
-                self.watched_ms += since.min(SILENCE_MS.max(GAP_STEPS * self.plan.period_ms));
-                self.watched_at = Some(block.at);
+                self.watched_ms += since.min(self.plan.silence_ms());
+                self.note_compared(block.at, report);
                 let shown = if slow { slow_score } else { score };
                 self.scores.push(Some(rounded(shown)));
                 self.note_highest(shown, &top, block, report);
                 if alarm && !self.is_open {
                     report.openings.push(Opening {
                         at: time_of(block.at),
+                        until: None,
+                        again: self.ended_at.is_some_and(|ended| block.at - ended <= COOL_DOWN_MS),
                         score: rounded(shown),
                         slow,
                         moved: self.moved(blocks, &top, slow),
                         outcome: None,
                     });
                 }
-                self.is_open = alarm;
+                if alarm {
+                    self.is_open = true;
+                } else {
+                    self.close(block.at, report);
+                }
             }
         }
+    }
+
+    /// What is open ends.
+    fn close(&mut self, at: i64, report: &mut DeviceReport) {
+        if let Some(opening) = report.openings.last_mut().filter(|_| self.is_open) {
+            opening.until = Some(time_of(at));
+            self.ended_at = Some(at);
+        }
+        self.is_open = false;
+    }
+
+    /// A step was compared: its stretch goes on, unless something lies between.
+    fn note_compared(&mut self, at: i64, report: &mut DeviceReport) {
+        let goes_on = self
+            .watched_at
+            .is_some_and(|before| at - before <= self.plan.silence_ms());
+        match report.compared.last_mut().filter(|_| goes_on) {
+            Some(stretch) => stretch.to = time_of(at),
+            None => report.compared.push(Stretch {
+                from: time_of(at),
+                to: time_of(at),
+            }),
+        }
+        self.watched_at = Some(at);
     }
 
     fn several_states(&self, channel: usize) -> Watch {
