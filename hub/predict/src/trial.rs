@@ -12,13 +12,14 @@ mod quality;
 pub mod report;
 mod running;
 mod services;
+mod watcher;
 
 pub use columns::DeviceBy;
 pub use fleet::{BYTES_MAX, CHANNELS_MAX, DEVICES_MAX, ROWS_MAX, Refused, VALUES_MAX};
-pub use judge::COOL_DOWN_DAYS;
 pub use quality::Kind;
 pub use report::Report;
 pub use services::{SERVICES_MAX, WITHIN_DAYS};
+pub use watcher::COOL_DOWN_DAYS;
 
 use std::collections::BTreeMap;
 use std::io::Read;
