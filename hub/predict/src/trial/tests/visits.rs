@@ -163,3 +163,28 @@ fn the_file_of_services_is_bounded_and_says_what_it_cannot_read() {
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("02/03/2025"), "{cause}");
 }
+
+#[test]
+fn an_opening_ends_and_the_next_within_its_cool_down_is_on_its_ticket() {
+    let hot = |row: String, n: usize| match (n < 1_440, n / 24) {
+        (true, 20..25 | 35..40) => format!("{},81.0", row.rsplit_once(',').unwrap().0),
+        _ => row,
+    };
+    let rows: Vec<String> = pumps().into_iter().enumerate().map(|(n, row)| hot(row, n)).collect();
+    let export = text(HEADING, &rows);
+    let report = tried(&export);
+    let openings = &report.devices[0].openings;
+    assert_eq!(
+        openings.iter().map(|opening| opening.again).collect::<Vec<_>>(),
+        [false, true]
+    );
+    assert!(openings[0].until.unwrap() > day(25) && openings[0].until.unwrap() < openings[1].at);
+    // That of the pump that wears is the other.
+    assert_eq!(report.rates.opened.unwrap().count, 2);
+    // A service between the two ends the ticket, and what stood at it.
+    let services = format!("device,at\npump-01,{}\n", day(24));
+    let report = try_export("p.csv", export.as_bytes(), Some(services.as_bytes()), None).unwrap();
+    let openings = &report.devices[0].openings;
+    assert_eq!(openings[0].until, Some(day(24)));
+    assert!(openings.iter().all(|opening| !opening.again));
+}
