@@ -94,7 +94,7 @@ impl From<Budget> for f64 {
 }
 
 impl Default for Budgets {
-    /// One false ticket, and one false call in 20,000, per 1,000 appliances and month.
+    /// Per 1,000 appliances and month one false ticket, and 0.05 false calls: one in 20,000 appliances and months.
     fn default() -> Self {
         Self {
             tickets: Budget(1.0),

@@ -9,7 +9,7 @@ mod text;
 mod time;
 
 pub use error::TableError;
-pub(crate) use error::shown;
+pub(crate) use error::{listed, shown};
 pub(crate) use number::Numbers;
 pub(crate) use sheet::{Sheet, TimeColumns, is_time};
 pub(crate) use text::decoded;

@@ -12,20 +12,22 @@ mod quality;
 pub mod report;
 mod running;
 mod services;
+mod watcher;
 
 pub use columns::DeviceBy;
 pub use fleet::{BYTES_MAX, CHANNELS_MAX, DEVICES_MAX, ROWS_MAX, Refused, VALUES_MAX};
 pub use quality::Kind;
 pub use report::Report;
-pub use services::WITHIN_DAYS;
+pub use services::{SERVICES_MAX, WITHIN_DAYS};
+pub use watcher::COOL_DOWN_DAYS;
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
 use judge::Plan;
-use report::{Bounds, DeviceReport, Outcome, Quality, Rate, Rates, RunningReport, StepReport};
+use report::{Bounds, DeviceReport, Quality, Rate, Rates, RunningReport, Services, StepReport};
 use running::Running;
-use services::{Dates, poisson};
+use services::{Dates, WITHIN_MS, poisson};
 
 use crate::generic::Settings;
 use crate::summary::Found;
@@ -91,6 +93,12 @@ pub enum TrialError {
         /// The column.
         column: String,
     },
+    /// Too many service dates.
+    #[error(
+        "the service file has more than {} rows: leave out what is older than the export",
+        SERVICES_MAX
+    )]
+    TooManyServices,
     /// Service dates without a device.
     #[error("no column says which device was serviced: name it `device`; found: {found}")]
     NoDevice {
@@ -105,6 +113,12 @@ pub enum TrialError {
         /// The channels that are there.
         found: String,
     },
+    /// That channel has no value.
+    #[error("channel `{name}` cannot tell running from idle: it has no value")]
+    NoValueOf {
+        /// Its name.
+        name: String,
+    },
     /// That channel has one value.
     #[error("channel `{name}` cannot tell running from idle: it has a single value")]
     NeverIdle {
@@ -117,7 +131,6 @@ fn told(refused: &BTreeMap<Refused, Found>) -> String {
     let of = |(why, found): (&Refused, &Found)| {
         let what = match why {
             Refused::Fields => "with more or fewer fields than the heading",
-            Refused::Quote => "with a quotation mark that is not closed",
             Refused::Time => "whose time cannot be read",
             Refused::NoDevice => "without a device",
             Refused::NoValue => "without a value",
@@ -153,7 +166,7 @@ pub fn try_export(
         devices.push(plan.judge(device, quality, of_device.of(&device.name)));
         keep_plots(&mut devices);
     }
-    let services = dates.as_ref().map(|dates| dates.judge(&mut devices));
+    let services = dates.as_ref().map(|dates| dates.judge(&mut devices, plan.silence_ms()));
     Ok(Report {
         format: report::FORMAT.to_owned(),
         version: report::VERSION,
@@ -166,7 +179,7 @@ pub fn try_export(
             threshold: plan.settings.threshold,
             hold: plan.settings.hold,
         },
-        rates: rates(&devices, services.is_some()),
+        rates: rates(&devices, services.as_ref()),
         quality,
         devices,
         services,
@@ -210,26 +223,41 @@ fn keep_plots(devices: &mut [DeviceReport]) {
     }
 }
 
-fn rates(devices: &[DeviceReport], with_services: bool) -> Rates {
+fn rates(devices: &[DeviceReport], services: Option<&Services>) -> Rates {
     let months = devices.iter().map(|device| device.watched_days).sum::<f64>() / MONTH_DAYS;
-    let openings = || devices.iter().flat_map(|device| &device.openings);
-    let rate = |count: usize| {
-        let per_1000 = |count: f64| report::rounded(count * 1_000.0 / months);
-        let Bounds { low, high } = poisson(count);
-        (months >= MONTHS_MIN).then(|| Rate {
-            count,
-            per_1000: per_1000(count as f64),
-            bounds: Bounds {
-                low: per_1000(low),
-                high: per_1000(high),
-            },
-        })
-    };
-    let without = openings().filter(|opening| opening.outcome == Some(Outcome::NoService));
+    let opened = devices.iter().flat_map(|device| &device.openings);
+    let over = || devices.iter().map(DeviceReport::over_ms).sum::<i64>() as f64 / (MONTH_DAYS * 86_400_000.0);
     Rates {
         device_months: report::rounded(months),
-        opened: rate(openings().count()),
-        without_service: rate(without.count()).filter(|_| with_services),
+        opened: rate(opened.filter(|opening| !opening.again).count(), months),
+        without_service: services.and_then(|services| rate(services.without_service, over())),
+    }
+}
+
+/// None below one month.
+fn rate(count: usize, months: f64) -> Option<Rate> {
+    let per_1000 = |count: f64| report::rounded(count * 1_000.0 / months);
+    let Bounds { low, high } = poisson(count);
+    (months >= MONTHS_MIN).then(|| Rate {
+        count,
+        device_months: report::rounded(months),
+        per_1000: per_1000(count as f64),
+        bounds: Bounds {
+            low: per_1000(low),
+            high: per_1000(high),
+        },
+    })
+}
+
+impl DeviceReport {
+    /// Milliseconds of watching in which an opening's time is over by the end of the recording.
+    fn over_ms(&self) -> i64 {
+        let end = self.to.map_or(i64::MIN, |to| to.as_millisecond() - WITHIN_MS);
+        let over = |stretch: &report::Stretch| {
+            let (from, to) = (stretch.from.as_millisecond(), stretch.to.as_millisecond());
+            (to.min(end) - from).max(0)
+        };
+        self.compared.iter().map(over).sum()
     }
 }
 

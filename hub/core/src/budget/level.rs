@@ -88,9 +88,12 @@ impl Tails {
         Some(Self { fitted, sampled })
     }
 
-    /// Share of the appliances' months that reaches `score`, at most: the upper 80 % bound.
+    /// Share of the appliances' months that reaches `score`, at most: the upper 80 % bound. Below the tail nothing is known: all.
     pub fn rate_at_most(&self, score: f64) -> f64 {
         let score = score.max(f64::MIN_POSITIVE).ln();
+        if score < self.fitted.start {
+            return 1.0;
+        }
         self.bound(|tail| tail.rate(score), BOUND)
     }
 

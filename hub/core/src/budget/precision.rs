@@ -247,16 +247,21 @@ impl CallFacts<'_> {
     /// Every reason why the hub does not ring by itself; empty where it does, as far as the prediction is concerned.
     pub fn withheld(&self) -> Vec<Withheld> {
         let is_earned = self.watched >= EARNED_BELOW || is_earned(self.precision.counted);
+        // What is no number reaches nothing.
+        let reaches = |value: f64, least: f64| value >= least;
         let reasons = [
             (self.fault_class == UNKNOWN_FAULT, Withheld::NoNamedClass),
             (self.call_level.is_none(), Withheld::NoCallLevel),
             (
-                self.call_level.is_some_and(|level| self.score < level),
+                self.call_level.is_some_and(|level| !reaches(self.score, level)),
                 Withheld::BelowCallLevel,
             ),
             (!self.breaker_lets_out, Withheld::Surge),
-            (self.precision.probability < PRECISION_MIN, Withheld::Improbable),
-            (self.precision.sure < SURE_MIN, Withheld::Unsure),
+            (
+                !reaches(self.precision.probability, PRECISION_MIN),
+                Withheld::Improbable,
+            ),
+            (!reaches(self.precision.sure, SURE_MIN), Withheld::Unsure),
             (!is_earned, Withheld::NotEarned),
         ];
         reasons

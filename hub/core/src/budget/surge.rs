@@ -81,8 +81,9 @@ pub fn expected_tickets(tickets: Budget, right_rate: f64, watched: u32, days: f6
 impl SurgeBreaker {
     /// Counts the tickets that were opened since it last counted, once a day at least, of which `expected` were expected. A cumulative
     /// sum (Page, Biometrika 41, 1954) of the log-likelihood ratio of two Poisson rates (Lucas, Technometrics 27, 1985). Returns whether
-    /// calls stop by this count: then a person is asked.
+    /// calls stop by this count: then a person is asked. Where `expected` is no number, nothing was expected.
     pub fn count(&mut self, tickets: u32, expected: f64, now: Timestamp) -> bool {
+        let expected = if expected.is_finite() { expected } else { 0.0 };
         let step = f64::from(tickets) * TIMES.ln() - (TIMES - 1.0) * expected;
         self.sum = (self.sum + step).clamp(0.0, SUM_MAX);
         self.tickets = self.tickets.saturating_add(tickets);

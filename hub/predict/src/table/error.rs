@@ -2,6 +2,8 @@
 
 /// Characters of a field that a message shows.
 const SHOWN: usize = 60;
+/// Names that a message lists.
+const LISTED: usize = 30;
 
 /// Why a file cannot be read as telemetry.
 #[derive(Debug, thiserror::Error)]
@@ -92,4 +94,14 @@ pub(crate) fn shown(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// Names for a message, the first of them where there are many.
+pub(crate) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<String> = names.map(shown).collect();
+    let (first, others) = names.split_at(names.len().min(LISTED));
+    match others.len() {
+        0 => first.join(", "),
+        count => format!("{}, and {count} more", first.join(", ")),
+    }
 }

@@ -1,6 +1,6 @@
 //! A file as lines of fields: what parts its columns, its heading, and its records with their lines.
 
-use super::TableError;
+use super::{TableError, listed, shown};
 use csv::{Reader, ReaderBuilder, StringRecord, Trim};
 use std::borrow::Cow;
 
@@ -87,7 +87,7 @@ impl<'t> Sheet<'t> {
 
     /// Names of the columns, for a message.
     pub(crate) fn found(&self) -> String {
-        self.names.iter().collect::<Vec<_>>().join(", ")
+        listed(self.names.iter())
     }
 
     /// The name of the time's column, or both.
@@ -117,7 +117,7 @@ impl<'t> Sheet<'t> {
         let mut columns = self.names.iter().enumerate().filter(|(_, name)| is_it(name));
         let first = columns.next();
         if let Some((_, name)) = columns.next() {
-            let column = name.to_owned();
+            let column = shown(name);
             return Err(TableError::Twice { column });
         }
         Ok(first.map(|(column, _)| column))

@@ -175,12 +175,18 @@ fn parted(text: &str) -> Result<Written, &'static str> {
         (4, 1 | 2, _) => at(year(first)?, small(second)?, small(third)?),
         // Who writes points writes the day first.
         (1 | 2, 4, '.') => at(year(third)?, small(second)?, small(first)?),
-        (1 | 2, 4, _) => Ok(Written::Either {
-            first: small(first)?,
-            second: small(second)?,
-            year: year(third)?,
-            time,
-        }),
+        (1 | 2, 4, _) => {
+            let (first, second, year) = (small(first)?, small(second)?, year(third)?);
+            let is_day = utc(year, second, first, time).or_else(|| utc(year, first, second, time));
+            is_day
+                .map(|_| Written::Either {
+                    first,
+                    second,
+                    year,
+                    time,
+                })
+                .ok_or(USUAL)
+        }
         (1 | 2, 1 | 2, _) => Err(SHORT_YEAR),
         _ => Err(USUAL),
     }

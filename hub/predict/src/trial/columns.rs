@@ -48,6 +48,10 @@ const DEVICES: [&str; 32] = [
     "seriennummer",
     "id",
 ];
+/// Words in the plain name of a column with texts that come again and are no device.
+const NO_DEVICES: [&str; 10] = [
+    "time", "date", "firmware", "version", "software", "时间", "日期", "固件", "版本", "datum",
+];
 /// Further names of a column with the time, as they are compared.
 const TIMES: [&str; 22] = [
     "datetime",
@@ -115,6 +119,8 @@ struct Shape {
     filled: usize,
     numbers: usize,
     times: usize,
+    /// Dates, or times of day.
+    moments: usize,
     digits_alone: usize,
     with_digit: usize,
     distinct: BTreeSet<String>,
@@ -137,7 +143,7 @@ pub(crate) fn columns(sheet: &Sheet<'_>) -> Result<Columns, TrialError> {
         .partition(|column| shapes[*column].numbers * 2 >= shapes[*column].filled);
     let is_channel = |column: &&usize| CHANNELS.contains(&plain(sheet.name(**column)).as_str());
     if let (Some(column), [_]) = (texts.iter().find(is_channel), numbers.as_slice()) {
-        let column = sheet.name(*column).to_owned();
+        let column = shown(sheet.name(*column));
         return Err(TrialError::OneValueARow { column });
     }
     Ok(Columns {
@@ -156,7 +162,7 @@ pub(crate) fn rank(names: &StringRecord) -> (usize, usize, usize) {
         let plain = plain(name);
         is_time(name) || TIMES.contains(&plain.as_str()) || DEVICES.contains(&plain.as_str())
     };
-    let units = names.iter().filter(|name| senml(&heading(name).unit).is_some());
+    let units = names.iter().filter(|name| senml(&heading(name)).is_some());
     (names.iter().filter(is_known).count(), units.count(), names.len())
 }
 
@@ -184,6 +190,8 @@ impl Shape {
             shape.filled += 1;
             shape.numbers += usize::from(number.is_ok());
             shape.times += usize::from(Times::can_be(text));
+            let is_moment = Times::can_be(text) || Times::can_be(&format!("2000-01-01 {text}"));
+            shape.moments += usize::from(is_moment);
             shape.digits_alone += usize::from(text.parse::<f64>().is_ok());
             shape.with_digit += usize::from(text.chars().any(|c| c.is_ascii_digit()));
             shape.distinct.insert(text.to_owned());
@@ -201,7 +209,8 @@ impl Shape {
     }
 
     fn is_identifier(&self) -> bool {
-        self.distinct.len() > 1 && self.numbers == 0 && self.with_digit == self.filled && self.repeats()
+        let is_moment = self.moments * 2 > self.filled;
+        self.distinct.len() > 1 && self.numbers == 0 && !is_moment && self.with_digit == self.filled && self.repeats()
     }
 }
 
@@ -230,7 +239,7 @@ fn time(sheet: &Sheet<'_>, records: &[StringRecord], shapes: &[Shape]) -> Result
         let advice = Times::default().push(&written).err()?;
         Some(TableError::Time {
             line,
-            column: sheet.time_name(time),
+            column: shown(&sheet.time_name(time)),
             text: shown(&written),
             advice,
         })
@@ -247,7 +256,11 @@ fn device(sheet: &Sheet<'_>, time: TimeColumns, shapes: &[Shape]) -> (Option<usi
             may_be && shapes[*column].filled > 0 && plain(sheet.name(*column)) == *known
         })
     });
-    let by_shape = columns().find(|column| shapes[*column].is_identifier());
+    let says_else = |column: &usize| {
+        let name = plain(sheet.name(*column));
+        NO_DEVICES.iter().any(|word| name.contains(word))
+    };
+    let by_shape = columns().find(|column| shapes[*column].is_identifier() && !says_else(column));
     match (by_name, by_shape) {
         (Some(column), _) => (Some(column), DeviceBy::Name),
         (None, Some(column)) => (Some(column), DeviceBy::Shape),

@@ -23,6 +23,8 @@ pub const DEVICES_MAX: usize = 10_000;
 /// Channels of a file.
 pub const CHANNELS_MAX: usize = 64;
 
+/// Values beyond are no measurement.
+const VALUE_MAX: f64 = 1e12;
 /// More digits behind the point than any resolution has.
 const DECIMALS_MAX: u8 = 9;
 
@@ -32,8 +34,6 @@ const DECIMALS_MAX: u8 = 9;
 pub enum Refused {
     /// It has more or fewer fields than the heading.
     Fields,
-    /// A quotation mark in it is not closed.
-    Quote,
     /// Its time cannot be read.
     Time,
     /// It names no device.
@@ -44,13 +44,7 @@ pub enum Refused {
 
 impl Refused {
     /// All of them.
-    pub const ALL: [Refused; 5] = [
-        Refused::Fields,
-        Refused::Quote,
-        Refused::Time,
-        Refused::NoDevice,
-        Refused::NoValue,
-    ];
+    pub const ALL: [Refused; 4] = [Refused::Fields, Refused::Time, Refused::NoDevice, Refused::NoValue];
 }
 
 /// A column of numbers.
@@ -58,8 +52,18 @@ pub(crate) struct Column {
     pub(crate) heading: Heading,
     /// Digits behind the point, at most those of the file.
     pub(crate) decimals: u8,
-    /// Fields that are neither a number nor empty.
+    /// Fields that are neither a number nor empty, or beyond any measurement.
     pub(crate) unreadable: Option<Found>,
+}
+
+impl Column {
+    fn note_unreadable(&mut self, line: usize) {
+        let first = Found {
+            count: 0,
+            first_line: line,
+        };
+        self.unreadable.get_or_insert(first).count += 1;
+    }
 }
 
 /// A device and its rows.
@@ -124,8 +128,8 @@ pub(crate) fn read(mut reader: impl Read, one: &str) -> Result<Fleet, TrialError
             found: columns.numbers.len(),
         });
     }
-    check_twice(&sheet, &columns)?;
-    Intake::new(&sheet, columns, one).read()
+    let headings = headings(&sheet, &columns)?;
+    Intake::new(&sheet, columns, headings, one).read()
 }
 
 pub(crate) fn read_bytes(reader: &mut impl Read) -> Result<Vec<u8>, TrialError> {
@@ -140,17 +144,27 @@ pub(crate) fn read_bytes(reader: &mut impl Read) -> Result<Vec<u8>, TrialError> 
     Ok(bytes)
 }
 
-/// Two channels of one name could not be told apart in the report.
-fn check_twice(sheet: &Sheet<'_>, columns: &Columns) -> Result<(), TrialError> {
-    let mut names: Vec<String> = columns.numbers.iter().map(|c| heading(sheet.name(*c)).name).collect();
-    names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => {
-            let column = pair[0].clone();
-            Err(TableError::Twice { column }.into())
-        }
-        None => Ok(()),
+/// The headings of the channels. Those whose names are the same without their brackets keep them: two channels of one name could not
+/// be told apart in the report.
+fn headings(sheet: &Sheet<'_>, columns: &Columns) -> Result<Vec<Heading>, TrialError> {
+    let texts: Vec<&str> = columns.numbers.iter().map(|column| sheet.name(*column)).collect();
+    let mut sorted = texts.clone();
+    sorted.sort_unstable();
+    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        let column = shown(pair[0]);
+        return Err(TableError::Twice { column }.into());
     }
+    let short: Vec<Heading> = texts.iter().map(|text| heading(text)).collect();
+    let is_taken = |place: usize| {
+        let name = &short[place].name;
+        let others = || (0..texts.len()).filter(|other| *other != place);
+        others().any(|other| short[other].name == *name || texts[other] == name)
+    };
+    let heading = |place: usize| match is_taken(place) {
+        true => short[place].whole(texts[place]),
+        false => short[place].clone(),
+    };
+    Ok((0..texts.len()).map(heading).collect())
 }
 
 /// Reading under way.
@@ -167,15 +181,15 @@ struct Intake<'s> {
 }
 
 impl<'s> Intake<'s> {
-    fn new(sheet: &'s Sheet<'s>, columns: Columns, one: &'s str) -> Self {
-        let column = |column: &usize| Column {
-            heading: heading(sheet.name(*column)),
+    fn new(sheet: &'s Sheet<'s>, columns: Columns, headings: Vec<Heading>, one: &'s str) -> Self {
+        let column = |heading| Column {
+            heading,
             decimals: 0,
             unreadable: None,
         };
         let name = |column: &usize| sheet.name(*column).to_owned();
         let fleet = Fleet {
-            columns: columns.numbers.iter().map(column).collect(),
+            columns: headings.into_iter().map(column).collect(),
             texts: columns.texts.iter().map(name).collect(),
             devices: Vec::new(),
             // Both names, where there are two.
@@ -209,7 +223,6 @@ impl<'s> Intake<'s> {
             let (line, refused) = match record {
                 Ok((line, record)) => (line, self.take(line, &record)?),
                 Err(TableError::Fields { line, .. }) => (line, Some(Refused::Fields)),
-                Err(TableError::Quote { line }) => (line, Some(Refused::Quote)),
                 Err(other) => return Err(other.into()),
             };
             if let Some(why) = refused {
@@ -256,18 +269,15 @@ impl<'s> Intake<'s> {
         for ((column, place), numbers) in columns.zip(&mut self.numbers) {
             let text = record.get(*place).unwrap_or_default();
             let value = numbers.read(text);
+            let is_beyond = matches!(value, Ok(Some(value)) if value.abs() > VALUE_MAX);
             match value {
+                Ok(Some(_)) if is_beyond => column.note_unreadable(line),
                 Ok(Some(_)) => column.decimals = column.decimals.max(decimals(text)),
                 Ok(None) => {}
-                Err(_) => {
-                    let first = Found {
-                        count: 0,
-                        first_line: line,
-                    };
-                    column.unreadable.get_or_insert(first).count += 1;
-                }
+                Err(_) => column.note_unreadable(line),
             }
-            self.fleet.values.push(value.ok().flatten().unwrap_or(f64::NAN));
+            let value = value.ok().flatten().filter(|_| !is_beyond);
+            self.fleet.values.push(value.unwrap_or(f64::NAN));
         }
     }
 
@@ -296,7 +306,7 @@ impl<'s> Intake<'s> {
             let text = record.map(|(_, record)| shown(&self.columns.time.written(&record)));
             TableError::Time {
                 line,
-                column: sheet.time_name(self.columns.time),
+                column: shown(&sheet.time_name(self.columns.time)),
                 text: text.unwrap_or_default(),
                 advice,
             }

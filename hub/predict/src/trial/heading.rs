@@ -8,11 +8,14 @@ const UNITS: [(&str, &[&str]); 9] = [
     ("W", &["w", "kw", "watt"]),
     ("V", &["v", "mv", "kv", "volt"]),
     ("bar", &["bar"]),
-    ("m/s2", &["m/s2", "m/s²", "m/s^2", "mm/s2", "mm/s²", "g"]),
+    ("m/s2", &["m/s2", "m/s²", "m/s^2", "mm/s2", "mm/s²"]),
     ("1/min", &["1/min", "rpm", "min-1", "min⁻¹", "r/min", "u/min"]),
     ("l/min", &["l/min", "lpm", "l/h", "l/s", "m3/h", "m³/h"]),
     ("mm/min", &["mm/min"]),
 ];
+
+/// Words in the plain name of a channel that is an acceleration.
+const ACCELERATIONS: [&str; 6] = ["acc", "vib", "加速度", "振动", "beschleunigung", "schwing"];
 
 /// A heading, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +48,24 @@ pub(crate) fn heading(text: &str) -> Heading {
     }
 }
 
-/// The SenML unit of a unit as it is written; none where no floor is known for it.
-pub(crate) fn senml(unit: &str) -> Option<&'static str> {
-    let written = unit.to_lowercase();
+impl Heading {
+    /// With the whole text as the name; what stands in the brackets is a unit only if it is known.
+    pub(crate) fn whole(&self, text: &str) -> Self {
+        let unit = senml(self).map(|_| self.unit.clone());
+        Self {
+            name: text.to_owned(),
+            unit: unit.unwrap_or_default(),
+        }
+    }
+}
+
+/// The SenML unit of a heading's unit; none where no floor is known for it. Grams and the acceleration of the earth are one letter.
+pub(crate) fn senml(heading: &Heading) -> Option<&'static str> {
+    let written = heading.unit.to_lowercase();
+    if written == "g" {
+        let name = plain(&heading.name);
+        return ACCELERATIONS.iter().any(|word| name.contains(word)).then_some("m/s2");
+    }
     let known = UNITS.iter().find(|(_, names)| names.contains(&written.as_str()));
     known.map(|(unit, _)| *unit)
 }
@@ -70,13 +88,15 @@ mod tests {
             ("电流（A）", "电流", "A", Some("A")),
             ("flow(L/min)", "flow", "L/min", Some("l/min")),
             ("humidity [%]", "humidity", "%", None),
+            ("vibration (g)", "vibration", "g", Some("m/s2")),
+            ("weight (g)", "weight", "g", None),
             ("speed", "speed", "", None),
             ("(odd)", "(odd)", "", None),
             ("odd ()", "odd ()", "", None),
         ] {
             let found = heading(text);
             assert_eq!((found.name.as_str(), found.unit.as_str()), (name, unit), "{text}");
-            assert_eq!(senml(&found.unit), known, "{text}");
+            assert_eq!(senml(&found), known, "{text}");
         }
     }
 }

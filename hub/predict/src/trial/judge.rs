@@ -1,14 +1,13 @@
-//! Rows of a device to steps, steps to the detector, and what it says of them to what would have been opened.
+//! Rows of a device to steps, and which devices and channels can be watched.
 
 use super::fleet::{Device, Fleet};
 use super::median;
-use super::plot;
-use super::report::{
-    Baseline, DeviceQuality, DeviceReport, Highest, Lack, Lacking, Moved, Opening, Quality, Watch, days, is_watched,
-    rounded, time_of,
-};
+use super::quality::LEAP_MS;
+use super::report::{DeviceQuality, DeviceReport, Lack, Lacking, Quality, Watch, is_watched, time_of};
 use super::running::Running;
-use crate::generic::{Channel, ChannelBaseline, Settings, Step, Unit};
+use super::services::Visit;
+use super::watcher::Watcher;
+use crate::generic::{Channel, Settings};
 
 /// Lengths of a step in seconds: parts of an hour, of a day, and a day, so that its edges are those of a clock.
 const PERIODS_S: [u32; 21] = [
@@ -24,8 +23,8 @@ const THIN: usize = 4;
 const GAP_RUNNING_MS: i64 = 7 * 24 * 3_600_000;
 /// Silence counts as watched for so long.
 const SILENCE_MS: i64 = 7 * 24 * 3_600_000;
-/// The channels that moved most.
-const TOP: usize = 3;
+/// Widths of noise below which what is normal lies around zero.
+const AROUND_ZERO: f64 = 3.0;
 
 /// How all devices of a fleet are judged.
 pub(crate) struct Plan<'f> {
@@ -42,9 +41,12 @@ pub(crate) struct Plan<'f> {
 
 /// The mean of one period.
 pub(crate) struct Block {
+    /// Time of its first row.
+    pub(crate) from: i64,
+    /// Time of its last row.
     pub(crate) at: i64,
     pub(crate) values: Vec<Option<f64>>,
-    after_gap: bool,
+    pub(crate) after_gap: bool,
 }
 
 impl<'f> Plan<'f> {
@@ -83,8 +85,13 @@ impl<'f> Plan<'f> {
         self.period_ms as f64 / 1_000.0
     }
 
+    /// Silence of this length is watched.
+    pub(crate) fn silence_ms(&self) -> i64 {
+        SILENCE_MS.max(GAP_STEPS * self.period_ms)
+    }
+
     /// Judges a device that was serviced at these times.
-    pub(crate) fn judge(&self, device: &Device, quality: &DeviceQuality, services: &[i64]) -> DeviceReport {
+    pub(crate) fn judge(&self, device: &Device, quality: &DeviceQuality, services: &[Visit]) -> DeviceReport {
         let (all, thin_steps) = self.blocks(device);
         let mut report = DeviceReport {
             name: device.name.clone(),
@@ -92,9 +99,10 @@ impl<'f> Plan<'f> {
             lacking: Vec::new(),
             steps: u32::try_from(all.len()).unwrap_or(u32::MAX),
             thin_steps,
-            to: all.last().map(|block| time_of(block.at)),
+            to: end(&all).map(time_of),
             watched_from: None,
             watched_days: 0.0,
+            compared: Vec::new(),
             baselines: Vec::new(),
             highest: None,
             openings: Vec::new(),
@@ -102,7 +110,7 @@ impl<'f> Plan<'f> {
         };
         let mut columns = Vec::new();
         for (place, column) in self.columns.iter().enumerate() {
-            match lack(&all, place) {
+            match self.lack(&all, place, *column) {
                 None => columns.push((place, *column)),
                 Some(why) => report.lacking.push(Lacking {
                     channel: self.fleet.columns[*column].heading.name.clone(),
@@ -120,7 +128,8 @@ impl<'f> Plan<'f> {
         } else if report.steps <= need {
             report.watch = Watch::TooFewSteps {
                 have: report.steps,
-                need,
+                // One more, that is compared.
+                need: need + 1,
             };
         } else if !columns.is_empty() {
             self.watch(columns, &all, services, &mut report);
@@ -129,7 +138,7 @@ impl<'f> Plan<'f> {
     }
 
     /// Watches a device. A channel with which no normal can be learned is left out, as long as half of the channels stay.
-    fn watch(&self, mut columns: Vec<(usize, usize)>, all: &[Block], services: &[i64], report: &mut DeviceReport) {
+    fn watch(&self, mut columns: Vec<(usize, usize)>, all: &[Block], services: &[Visit], report: &mut DeviceReport) {
         let least = columns.len().div_ceil(2);
         loop {
             Watcher::new(self, &columns).watch(all, services, report);
@@ -174,6 +183,7 @@ impl<'f> Plan<'f> {
             let since = before.map_or(0, |before| fleet.at(*first) - before);
             before = Some(fleet.at(*last));
             blocks.push(Block {
+                from: fleet.at(*first),
                 at: fleet.at(*last),
                 values: self.columns.iter().map(|column| mean(fleet, &rows, *column)).collect(),
                 after_gap: since > gap_ms,
@@ -183,9 +193,24 @@ impl<'f> Plan<'f> {
         (blocks, thin)
     }
 
-    fn channel(&self, column: usize) -> Channel {
+    /// Why a device cannot be watched by a channel.
+    fn lack(&self, blocks: &[Block], place: usize, column: usize) -> Option<Lack> {
+        let values = || blocks.iter().filter_map(|block| block.values[place]);
+        if values().count() * 2 <= blocks.len() {
+            return Some(Lack::Missing);
+        }
+        let first = values().next()?;
+        if values().all(|value| value == first) {
+            return Some(Lack::Stuck);
+        }
+        let is_known = super::heading::senml(&self.fleet.columns[column].heading).is_some();
+        let learned: Vec<f64> = values().take(self.settings.calibration as usize).collect();
+        (!is_known && is_around_zero(&learned)).then_some(Lack::AroundZero)
+    }
+
+    pub(crate) fn channel(&self, column: usize) -> Channel {
         let column = &self.fleet.columns[column];
-        let unit = super::heading::senml(&column.heading.unit).unwrap_or(&column.heading.unit);
+        let unit = super::heading::senml(&column.heading).unwrap_or(&column.heading.unit);
         Channel {
             name: column.heading.name.clone(),
             unit: unit.to_owned(),
@@ -207,205 +232,17 @@ fn mean(fleet: &Fleet, rows: &[u32], column: usize) -> Option<f64> {
     (count > 0).then(|| values().sum::<f64>() / count as f64)
 }
 
-/// Why a device cannot be watched by a channel.
-fn lack(blocks: &[Block], place: usize) -> Option<Lack> {
-    let values = || blocks.iter().filter_map(|block| block.values[place]);
-    if values().count() * 2 <= blocks.len() {
-        return Some(Lack::Missing);
-    }
-    let first = values().next()?;
-    values().all(|value| value == first).then_some(Lack::Stuck)
+/// A share of what is normal is nothing there.
+fn is_around_zero(values: &[f64]) -> bool {
+    let count = values.len() as f64;
+    let centre = values.iter().sum::<f64>() / count;
+    let differences = values.windows(2).map(|pair| (pair[1] - pair[0]).powi(2));
+    let noise = (differences.sum::<f64>() / (2.0 * (count - 1.0).max(1.0))).sqrt();
+    centre.abs() < AROUND_ZERO * noise
 }
 
-/// A device under watch.
-struct Watcher<'p> {
-    plan: &'p Plan<'p>,
-    channels: Vec<Channel>,
-    /// Places of the channels in a block.
-    places: Vec<usize>,
-    /// Units as the headings give them.
-    units: Vec<&'p str>,
-    unit: Unit,
-    is_open: bool,
-    scores: Vec<Option<f64>>,
-    /// Channels that moved most where the score was highest.
-    highest_top: Vec<usize>,
-    watched_ms: i64,
-    watched_at: Option<i64>,
-}
-
-impl<'p> Watcher<'p> {
-    fn new(plan: &'p Plan<'p>, columns: &[(usize, usize)]) -> Self {
-        let channels: Vec<Channel> = columns.iter().map(|(_, column)| plan.channel(*column)).collect();
-        let unit = |(_, column): &(usize, usize)| plan.fleet.columns[*column].heading.unit.as_str();
-        Self {
-            plan,
-            unit: Unit::new(&channels, &plan.settings),
-            channels,
-            places: columns.iter().map(|(place, _)| *place).collect(),
-            units: columns.iter().map(unit).collect(),
-            is_open: false,
-            scores: Vec::new(),
-            highest_top: Vec::new(),
-            watched_ms: 0,
-            watched_at: None,
-        }
-    }
-
-    fn watch(mut self, blocks: &[Block], services: &[i64], report: &mut DeviceReport) {
-        let mut services = services.iter().peekable();
-        report.watch = Watch::TooFewSteps {
-            have: 0,
-            need: self.plan.settings.calibration,
-        };
-        for (n, block) in blocks.iter().enumerate() {
-            // A part may be another one after a service: what is normal is learned again, and what was open is closed.
-            while services.next_if(|at| **at <= block.at).is_some() {
-                self.unit = Unit::new(&self.channels, &self.plan.settings);
-                self.is_open = false;
-            }
-            self.step(&blocks[..=n], report);
-        }
-        report.watched_days = days(self.watched_ms);
-        let moved = match report.openings.first() {
-            Some(opening) => opening.moved.iter().map(|moved| moved.channel.clone()).collect(),
-            None => self.names(&self.highest_top),
-        };
-        if report.watch == Watch::Watched {
-            let place = |channel: &String| self.channels.iter().position(|known| known.name == *channel);
-            let places = moved.iter().filter_map(place).map(|i| (i, self.places[i]));
-            report.plot = Some(plot::plot(
-                blocks,
-                &self.scores,
-                places,
-                &report.baselines,
-                &self.channels,
-            ));
-        }
-    }
-
-    fn names(&self, channels: &[usize]) -> Vec<String> {
-        channels.iter().map(|i| self.channels[*i].name.clone()).collect()
-    }
-
-    /// The newest of these blocks.
-    fn step(&mut self, blocks: &[Block], report: &mut DeviceReport) {
-        let Some(block) = blocks.last() else { return };
-        let values: Vec<Option<f64>> = self.places.iter().map(|place| block.values[*place]).collect();
-        let step = self.unit.step(
-            &self.channels,
-            &self.plan.settings,
-            &values,
-            block.after_gap,
-            self.is_open,
-        );
-        let is_first = report.watch != Watch::Watched;
-        match step {
-            Step::Calibrating {
-                have,
-                need,
-                restarted_by,
-            } => {
-                self.scores.push(None);
-                self.watched_at = None;
-                if is_first {
-                    report.watch = match restarted_by {
-                        Some(channel) => self.several_states(channel),
-                        None => Watch::TooFewSteps { have, need },
-                    };
-                }
-            }
-            Step::CannotCalibrate { channel } => {
-                self.scores.push(None);
-                self.watched_at = None;
-                if is_first {
-                    report.watch = self.several_states(channel);
-                }
-            }
-            Step::Watching {
-                score,
-                top,
-                slow_score,
-                alarm,
-                slow,
-                ..
-            } => {
-                if is_first {
-                    self.begin(block, report);
-                }
-                let since = self.watched_at.map_or(0, |before| block.at - before);
-                self.watched_ms += since.min(SILENCE_MS.max(GAP_STEPS * self.plan.period_ms));
-                self.watched_at = Some(block.at);
-                let shown = if slow { slow_score } else { score };
-                self.scores.push(Some(rounded(shown)));
-                self.note_highest(shown, &top, block, report);
-                if alarm && !self.is_open {
-                    report.openings.push(Opening {
-                        at: time_of(block.at),
-                        score: rounded(shown),
-                        slow,
-                        moved: self.moved(blocks, &top, slow),
-                        outcome: None,
-                    });
-                }
-                self.is_open = alarm;
-            }
-        }
-    }
-
-    fn several_states(&self, channel: usize) -> Watch {
-        let channel = self.channels.get(channel).map(|channel| channel.name.clone());
-        Watch::SeveralStates {
-            channel: channel.unwrap_or_default(),
-        }
-    }
-
-    /// The first step that is compared.
-    fn begin(&self, block: &Block, report: &mut DeviceReport) {
-        report.watch = Watch::Watched;
-        report.watched_from = Some(time_of(block.at));
-        let baseline = |normal: &ChannelBaseline| Baseline {
-            channel: self.channels[normal.channel].name.clone(),
-            unit: self.units[normal.channel].to_owned(),
-            centre: rounded(normal.first_centre),
-            floor: rounded(normal.floor),
-            noise: rounded(normal.noise),
-        };
-        report.baselines = self.normals().iter().map(baseline).collect();
-    }
-
-    fn normals(&self) -> Vec<ChannelBaseline> {
-        self.unit.baseline(&self.channels, &self.plan.settings)
-    }
-
-    fn note_highest(&mut self, score: f64, top: &[(usize, f64)], block: &Block, report: &mut DeviceReport) {
-        if report.highest.as_ref().is_none_or(|highest| score > highest.score) {
-            self.highest_top = top.iter().take(TOP).map(|(channel, _)| *channel).collect();
-            report.highest = Some(Highest {
-                score: rounded(score),
-                at: time_of(block.at),
-            });
-        }
-    }
-
-    /// The channels that moved most, with what they were over the steps that count.
-    fn moved(&self, blocks: &[Block], top: &[(usize, f64)], slow: bool) -> Vec<Moved> {
-        let normals = self.normals();
-        let hold = self.plan.settings.hold.max(1) as usize;
-        let counted = &blocks[blocks.len().saturating_sub(hold)..];
-        let moved = top.iter().take(TOP).filter_map(|(channel, floors)| {
-            let normal = normals.iter().find(|normal| normal.channel == *channel)?;
-            let values = || counted.iter().filter_map(|block| block.values[self.places[*channel]]);
-            let count = values().count();
-            let now = (count > 0).then(|| rounded(values().sum::<f64>() / count as f64));
-            Some(Moved {
-                channel: self.channels[*channel].name.clone(),
-                unit: self.units[*channel].to_owned(),
-                normal: rounded(if slow { normal.first_centre } else { normal.centre }),
-                now,
-                floors: rounded(*floors),
-            })
-        });
-        moved.collect()
-    }
+/// End of a recording: of its longest part without a leap, since a wrong year in one row is no end.
+fn end(blocks: &[Block]) -> Option<i64> {
+    let parts = blocks.chunk_by(|one, next| next.at - one.at <= LEAP_MS);
+    parts.max_by_key(|part| part.len())?.last().map(|block| block.at)
 }

@@ -10,7 +10,7 @@ use super::report::{ChannelQuality, DeviceQuality, Quality, Refusal, time_of};
 use crate::summary::Found;
 
 /// From a row to the next of the same device: more is a mistake in a date.
-const LEAP_MS: i64 = 300 * 24 * 3_600_000;
+pub(crate) const LEAP_MS: i64 = 300 * 24 * 3_600_000;
 /// A gap is longer than so many usual intervals.
 const GAP_INTERVALS: i64 = 10;
 /// Rows below which the course of a channel says nothing.
@@ -238,7 +238,7 @@ fn channel(fleet: &Fleet, column: usize) -> ChannelQuality {
     ChannelQuality {
         name: heading.name.clone(),
         unit: heading.unit.clone(),
-        floor_unit: super::heading::senml(&heading.unit).map(str::to_owned),
+        floor_unit: super::heading::senml(heading).map(str::to_owned),
         decimals: *decimals,
         values,
         missing: rows - values,

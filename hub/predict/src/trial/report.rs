@@ -52,8 +52,8 @@ impl Report {
     }
 }
 
-/// Steps of half a day or more hold day and night: what follows the time of day can be watched then.
-const DAILY_STEP_S: f64 = 43_200.0;
+/// Steps of a day or more hold day and night: what follows the time of day can be watched then.
+const DAILY_STEP_S: f64 = 86_400.0;
 
 /// Whether channels of a kind are watched at such a step.
 pub fn is_watched(kind: Kind, period_s: f64) -> bool {
@@ -129,6 +129,8 @@ pub enum Lack {
     Missing,
     /// It never changes in this device.
     Stuck,
+    /// Its unit is not known, and it lies around zero: no share of it is harmless.
+    AroundZero,
     /// It moves from state to state, so that no normal could be learned with it.
     SeveralStates,
 }
@@ -176,6 +178,8 @@ pub struct DeviceReport {
     pub watched_from: Option<Timestamp>,
     /// Days in which it was watched.
     pub watched_days: f64,
+    /// Stretches in which its steps were compared, without those in which its normal was learned or it was silent.
+    pub compared: Vec<Stretch>,
     /// Its own normal, as it was learned first.
     pub baselines: Vec<Baseline>,
     /// Highest score, and its time.
@@ -184,6 +188,15 @@ pub struct DeviceReport {
     pub openings: Vec<Opening>,
     /// Its course, where something was opened (at most 24 devices), or else of the device with the highest score.
     pub plot: Option<Plot>,
+}
+
+/// From one step to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Time of the first.
+    pub from: Timestamp,
+    /// Time of the last.
+    pub to: Timestamp,
 }
 
 /// The highest score.
@@ -200,6 +213,10 @@ pub struct Highest {
 pub struct Opening {
     /// Time of the step that opened it.
     pub at: Timestamp,
+    /// Time at which it was healthy again, or serviced; none where that is not recorded.
+    pub until: Option<Timestamp>,
+    /// Within 30 days of the end of the one before: the hub keeps both on one ticket, and rates and shares count it with that one.
+    pub again: bool,
     /// Score then.
     pub score: f64,
     /// Only against the normal that was learned first: it crept.
@@ -221,7 +238,7 @@ pub struct Moved {
     pub normal: f64,
     /// What it was over the steps that count; none where it was silent in all of them.
     pub now: Option<f64>,
-    /// Deviation in floors; below normal it is negative.
+    /// Deviation in widths (floor, noise and drift together); below normal it is negative.
     pub floors: f64,
 }
 
@@ -229,7 +246,7 @@ pub struct Moved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// A service followed in time.
+    /// It stood at a service, or one followed in time.
     Service,
     /// None followed in time.
     NoService,
@@ -295,8 +312,10 @@ pub struct Share {
 /// A count for every 1,000 device-months, with exact bounds (Garwood).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    /// How many there were.
+    /// How many there were, those on one ticket once.
     pub count: usize,
+    /// Device-months in which they could be.
+    pub device_months: f64,
     /// For every 1,000 device-months.
     pub per_1000: f64,
     /// Bounds of that.
@@ -310,7 +329,8 @@ pub struct Rates {
     pub device_months: f64,
     /// Everything that was opened; none if less than one month was watched.
     pub opened: Option<Rate>,
-    /// What no service followed; none without service dates too.
+    /// What no service followed, of the device-months that are 60 days before the end of their recording; none without service
+    /// dates too.
     pub without_service: Option<Rate>,
 }
 
@@ -323,15 +343,15 @@ pub struct Services {
     pub refused: usize,
     /// Devices of the file that the export does not have.
     pub unknown_devices: usize,
-    /// Services of devices that were not watched then.
+    /// Services of devices that were not watched then: no step was compared since the service before, or none near it.
     pub not_watched: usize,
     /// Services before which something was opened, of those that could have been found.
     pub found: Share,
     /// The others of those.
     pub missed: usize,
-    /// Openings that a service followed, of those whose time is over.
+    /// Services that openings belong to, of those and the openings (those on one ticket once) whose time is over without one.
     pub followed: Share,
-    /// The others of those.
+    /// The latter.
     pub without_service: usize,
     /// Openings whose time is not over at the end of the recording.
     pub too_early: usize,
@@ -346,11 +366,11 @@ pub struct Services {
 pub struct ServiceReport {
     /// The device.
     pub device: String,
-    /// Time of the service.
+    /// Time of the service; the end of its day where no time was given.
     pub at: Timestamp,
     /// The device was watched then.
     pub watched: bool,
-    /// Days for which something had been open; none if it was missed.
+    /// Days since something was opened; none if it was missed.
     pub lead_days: Option<f64>,
 }
 

@@ -6,6 +6,7 @@ use super::fleet::{Device, Fleet};
 use super::heading::heading;
 use super::quality::Kind;
 use super::report::Quality;
+use crate::table::{listed, shown};
 
 /// Values of a channel that are looked at, spread over all devices.
 const LOOKED_AT_MAX: usize = 20_000;
@@ -34,15 +35,19 @@ impl Running {
     /// The one that was named, or one that is plain; none where rows are of one state.
     ///
     /// # Errors
-    /// There is no such channel, or it has a single value.
+    /// There is no such channel, or it has no value or a single one.
     pub(crate) fn find(fleet: &Fleet, quality: &Quality, named: Option<&str>) -> Result<Option<Self>, TrialError> {
-        if let Some(heading) = named.map(heading) {
-            let name = heading.name;
-            let position = quality.channels.iter().position(|channel| channel.name == name);
+        if let Some(written) = named {
+            let place = |name: &str| quality.channels.iter().position(|channel| channel.name == name);
+            let name = shown(written);
+            let position = place(written).or_else(|| place(&heading(written).name));
             let column = position.ok_or_else(|| TrialError::NoSuchChannel {
                 name: name.clone(),
                 found: names(quality),
             })?;
+            if quality.channels[column].values == 0 {
+                return Err(TrialError::NoValueOf { name });
+            }
             let split = Split::of(fleet, column).ok_or(TrialError::NeverIdle { name })?;
             return Ok(Some(split.running(column, true)));
         }
@@ -83,8 +88,7 @@ impl Running {
 }
 
 fn names(quality: &Quality) -> String {
-    let names: Vec<&str> = quality.channels.iter().map(|channel| channel.name.as_str()).collect();
-    names.join(", ")
+    listed(quality.channels.iter().map(|channel| channel.name.as_str()))
 }
 
 /// A channel's values in two groups, as far apart as they can be (Otsu's threshold).

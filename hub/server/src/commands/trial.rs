@@ -11,9 +11,10 @@ use super::score::is_same;
 use crate::terminal::{log, say};
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::language::Language;
+use hub_predict::trial::report::FORMAT;
 use hub_predict::trial::{Report, try_export};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use words::{Words, number};
 
@@ -37,6 +38,12 @@ pub struct Try {
     lang: Language,
 }
 
+/// Files of the report.
+const HTML: &str = "report.html";
+const JSON: &str = "report.json";
+/// Bytes of a file within which it says what it is.
+const MARKED_WITHIN: u64 = 1_024;
+
 fn language(tag: &str) -> Result<Language, String> {
     let known = Language::ALL
         .into_iter()
@@ -54,9 +61,12 @@ impl Try {
             .with_context(|| format!("{} was not tried", self.export.display()))?;
         let words = Words { language: self.lang };
         std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make the folder {}", self.out.display()))?;
-        let html = self.write("report.html", page::page(&words, &report).as_bytes())?;
         let json = serde_json::to_vec_pretty(&report).context("the report cannot be written as JSON")?;
-        let json = self.write("report.json", &json)?;
+        for name in [HTML, JSON] {
+            self.check(name)?;
+        }
+        let html = self.write(HTML, page::page(&words, &report).as_bytes())?;
+        let json = self.write(JSON, &json)?;
         for line in summary(&words, &report) {
             say(line);
         }
@@ -75,22 +85,65 @@ impl Try {
         Ok(())
     }
 
-    /// Writes a file of the report, beside first and then into its place; never over an input.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
-        let file = self.out.join(name);
-        let part = self.out.join(format!("{name}.part"));
+    /// Neither an input nor a file that is no report is written over.
+    fn check(&self, name: &str) -> Result<()> {
+        let (file, part) = self.places(name);
         let inputs = || std::iter::once(&self.export).chain(&self.services);
         for written in [&part, &file] {
+            let kind = written.symlink_metadata().map(|found| found.file_type());
             ensure!(
                 !inputs().any(|input| is_same(input, written)),
                 "{} is an input itself; name another folder with --out",
                 written.display()
             );
+            ensure!(
+                kind.map_or(true, |kind| kind.is_file()) && (written == &part || is_ours(&file)?),
+                "{} is there already and is no report of a trial; name another folder with --out",
+                written.display()
+            );
         }
-        std::fs::write(&part, bytes).with_context(|| format!("cannot write {}", part.display()))?;
+        Ok(())
+    }
+
+    /// Writes a file of the report, beside first and then into its place.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let (file, part) = self.places(name);
+        match std::fs::remove_file(&part) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot replace {}", part.display()));
+            }
+            _ => {}
+        }
+        let written = File::create_new(&part).and_then(|mut file| file.write_all(bytes));
+        written.with_context(|| format!("cannot write {}", part.display()))?;
         std::fs::rename(&part, &file).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(file)
     }
+
+    /// The file, and the one beside it.
+    fn places(&self, name: &str) -> (PathBuf, PathBuf) {
+        (self.out.join(name), self.out.join(format!("{name}.part")))
+    }
+}
+
+/// Whether a file is a report of a trial, by its first bytes, or is not there.
+fn is_ours(file: &Path) -> Result<bool> {
+    let cannot = || format!("cannot read {}", file.display());
+    let opened = match File::open(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        opened => opened.with_context(cannot)?,
+    };
+    let mut bytes = Vec::new();
+    opened
+        .take(MARKED_WITHIN)
+        .read_to_end(&mut bytes)
+        .with_context(cannot)?;
+    let beginning = String::from_utf8_lossy(&bytes);
+    let marks = [
+        format!("\"format\": \"{FORMAT}\""),
+        format!("name=\"generator\" content=\"{FORMAT}\""),
+    ];
+    Ok(marks.iter().any(|mark| beginning.contains(mark)))
 }
 
 fn open(path: &Path) -> Result<BufReader<File>> {

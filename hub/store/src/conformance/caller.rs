@@ -113,7 +113,7 @@ pub(super) async fn a_call_takes_no_promise_of_a_person_away(h: &dyn Harness) {
     let part = TicketEvent::Promised {
         what: "A new pump".into(),
         to: "Chen Jing".into(),
-        by: after(24 * 60),
+        by: after(48 * 60),
     };
     store.apply_ticket(&li, id, &part, morning()).await.unwrap();
     let order = ring(&*store, id, 0).await;
@@ -128,7 +128,7 @@ pub(super) async fn a_call_takes_no_promise_of_a_person_away(h: &dyn Harness) {
     assert_eq!(promised(&*store).await, [(id, said)], "a ticket is listed once");
     let both = view(&*store, id).await.ticket;
     let times: Vec<_> = both.promises().map(|one| (one.is_of_call(), one.by)).collect();
-    assert_eq!(times, [(true, said), (false, after(24 * 60))]);
+    assert_eq!(times, [(true, said), (false, after(48 * 60))]);
     let kept = TicketEvent::PromiseKept {
         by: Some(said),
         of_call: None,
@@ -136,7 +136,7 @@ pub(super) async fn a_call_takes_no_promise_of_a_person_away(h: &dyn Harness) {
     store.apply_ticket(&li, id, &kept, after(60)).await.unwrap();
     let again = store.apply_ticket(&li, id, &kept, after(60)).await;
     assert!(matches!(again, Err(StoreError::Ticket(_))), "{again:?}");
-    assert_eq!(promised(&*store).await, [(id, after(24 * 60))]);
+    assert_eq!(promised(&*store).await, [(id, after(48 * 60))]);
     let left = view(&*store, id).await.ticket;
     assert_eq!((left.promise, left.next_promise), (both.next_promise, None));
 }

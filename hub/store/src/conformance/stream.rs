@@ -24,7 +24,7 @@ const HOURS: i64 = 120;
 /// Readings of each appliance in an hour.
 const PER_HOUR: u64 = 12;
 /// What becomes of it, on every store. It changes with the rules of findings, tickets and contacts, and with nothing else.
-const OUTCOME: &str = "4e9e2d5a781562af8d06c06d4ea4213fea906964296535511ad41040b83e4386";
+const OUTCOME: &str = "2a0c91da5f1d7bd6faac18ccfea7b3e7bfefa9d87ee25fa9ad332c715ad58606";
 
 /// A number that looks random and is the same everywhere (SplitMix64, Steele and others 2014).
 fn mix(seed: u64) -> u64 {

@@ -48,6 +48,9 @@ fn a_smaller_budget_has_a_higher_level() {
         assert_eq!(threshold.in_force, threshold.wanted);
     }
     assert!(level.tails.rate_at_most(calls.in_force) <= 5e-5 * 1.01);
+    // Below the tail nothing is known.
+    assert_eq!(level.tails.rate_at_most(0.0), 1.0);
+    assert_eq!(level.tails.rate_at_most(f64::NAN), 1.0);
     assert!(
         level.tails.rate_at_most(calls.fitted) > 5e-5,
         "the bound is on the safe side of the fit"

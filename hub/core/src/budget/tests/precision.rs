@@ -157,6 +157,19 @@ fn each_condition_of_a_call_stands_by_itself() {
         }),
         [Withheld::Unsure]
     );
+    let no_number = Precision {
+        probability: f64::NAN,
+        sure: f64::NAN,
+        ..precision
+    };
+    assert_eq!(
+        but(CallFacts {
+            precision: no_number,
+            score: f64::NAN,
+            ..facts
+        }),
+        [Withheld::BelowCallLevel, Withheld::Improbable, Withheld::Unsure]
+    );
     let small = CallFacts {
         watched: EARNED_BELOW - 1,
         ..facts

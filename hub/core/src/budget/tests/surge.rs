@@ -150,3 +150,12 @@ fn a_surge_that_is_over_is_forgotten_within_days() {
     }
     assert!(breaker.lets_calls_out(day(42)), "six quiet days of 20,000 appliances");
 }
+
+#[test]
+fn a_count_that_is_no_number_blinds_no_breaker() {
+    for expected in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let mut breaker = SurgeBreaker::default();
+        assert!(!breaker.count(2, expected, day(1)));
+        assert!(breaker.count(100, 1.0, day(2)), "{expected}");
+    }
+}

@@ -3,6 +3,7 @@
 use super::page::{LISTED_MAX, fact, more, name, table};
 use super::plot;
 use super::words::{Words, number, shown, signed, time};
+use hub_predict::trial::COOL_DOWN_DAYS;
 use hub_predict::trial::report::{DeviceReport, Moved, Opening, Rate, Report, Services, Share};
 use maud::{Markup, html};
 
@@ -13,6 +14,7 @@ pub(super) fn openings(words: &Words, report: &Report) -> Markup {
     let step = [
         ("threshold", number(report.step.threshold)),
         ("hold", report.step.hold.to_string()),
+        ("days", COOL_DOWN_DAYS.to_string()),
     ];
     let opened = || {
         report
@@ -25,7 +27,7 @@ pub(super) fn openings(words: &Words, report: &Report) -> Markup {
             h2 { (words.t("openings")) }
             p { (words.filled("openings-lead", &step)) }
             @if let Some(rate) = &report.rates.opened {
-                p { (words.t("rate-opened")) ": " (rated(words, report, rate)) }
+                p { (words.t("rate-opened")) ": " (rated(words, rate)) }
             }
             p.note { (words.t("never-rings")) }
             @if opened().next().is_none() {
@@ -55,6 +57,7 @@ fn listed<'r>(words: &Words, report: &Report, opened: impl Iterator<Item = (&'r 
                     td.n { (number(opening.score)) }
                     td {
                         @for moved in &opening.moved { div { (moved_by(words, moved)) } }
+                        @if opening.again { div.muted { (words.t("again")) } }
                         @if opening.slow { div.muted { (words.t("slow")) } }
                     }
                     @if let Some(outcome) = opening.outcome {
@@ -103,13 +106,13 @@ fn course(words: &Words, report: &Report, device: &DeviceReport) -> Markup {
     }
 }
 
-fn rated(words: &Words, report: &Report, rate: &Rate) -> String {
+fn rated(words: &Words, rate: &Rate) -> String {
     let values = [
         ("rate", number(rate.per_1000)),
         ("low", number(rate.bounds.low)),
         ("high", number(rate.bounds.high)),
         ("count", rate.count.to_string()),
-        ("months", number(report.rates.device_months)),
+        ("months", number(rate.device_months)),
     ];
     words.filled("rate-bounds", &values)
 }
@@ -138,7 +141,7 @@ fn against(words: &Words, report: &Report, services: &Services) -> Markup {
             (fact(&words.t("services-followed"), shared(words, &services.followed)))
             (fact(&words.t("services-without"), services.without_service))
             @if let Some(rate) = &report.rates.without_service {
-                (fact(&words.t("rate-without"), rated(words, report, rate)))
+                (fact(&words.with("rate-without", &[("days", &days)]), rated(words, rate)))
             }
             (fact(&words.with("services-early", &[("days", &days)]), services.too_early))
             (fact(&words.t("services-not-watched"), services.not_watched))

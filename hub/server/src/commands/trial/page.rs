@@ -4,7 +4,7 @@ use super::data;
 use super::found;
 use super::watched;
 use super::words::{Words, number, shown};
-use hub_predict::trial::report::Report;
+use hub_predict::trial::report::{FORMAT, Report};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("page.css");
@@ -22,6 +22,8 @@ pub(super) fn page(words: &Words, report: &Report) -> String {
         html lang=(words.language.tag()) {
             head {
                 meta charset="utf-8";
+                // By this a later trial knows that it may replace the file.
+                meta name="generator" content=(FORMAT);
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }

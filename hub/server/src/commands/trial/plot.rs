@@ -38,6 +38,10 @@ impl Axis {
         (to > from).then_some(Self { from, span: to - from })
     }
 
+    fn holds(&self, at: Timestamp) -> bool {
+        (0.0..=self.span).contains(&(seconds(at) - self.from))
+    }
+
     fn x(&self, at: Timestamp) -> f64 {
         let part = (seconds(at) - self.from) / self.span;
         LEFT + part.clamp(0.0, 1.0) * (WIDTH - LEFT)
@@ -61,13 +65,16 @@ pub(super) fn draw(words: &Words, report: &Report, device: &DeviceReport, plot: 
     let services = report.services.iter().flat_map(|services| &services.services);
     let serviced = services
         .filter(|service| service.device == device.name)
-        .map(|service| service.at);
+        .map(|service| service.at)
+        .filter(|at| axis.holds(*at));
+    // What is normal is learned again then.
+    let band_to = serviced.clone().next().map_or(WIDTH, |at| axis.x(at));
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (height + BELOW) } role="img" {
             title { (title) }
             desc { (words.with("plot-description", &[("from", &from), ("to", &to)])) }
             @for (n, panel) in panels.iter().enumerate() {
-                (draw_panel(panel, &plot.times, &axis, n as f64 * (CAPTION + PLOT) + CAPTION))
+                (draw_panel(panel, &plot.times, &axis, n as f64 * (CAPTION + PLOT) + CAPTION, band_to))
             }
             @for at in device.openings.iter().map(|opening| opening.at) {
                 (marker("opening", axis.x(at), height, &words.t("legend-opening"), at))
@@ -109,11 +116,11 @@ fn panels<'p>(words: &Words, report: &Report, plot: &'p Plot) -> Vec<Panel<'p>> 
     std::iter::once(score).chain(channels).collect()
 }
 
-fn draw_panel(panel: &Panel<'_>, times: &[Timestamp], axis: &Axis, top: f64) -> Markup {
+fn draw_panel(panel: &Panel<'_>, times: &[Timestamp], axis: &Axis, top: f64, band_to: f64) -> Markup {
     let (low, high) = range(panel);
     let bottom = top + PLOT;
     let y = |value: f64| bottom - (value - low) / (high - low) * PLOT;
-    let width = p(WIDTH - LEFT);
+    let width = p(band_to - LEFT);
     html! {
         text.caption x="0" y=(p(top - 8.0)) { (panel.caption) }
         @if let Some((lower, upper)) = panel.band {

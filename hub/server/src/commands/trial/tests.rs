@@ -147,6 +147,59 @@ fn both_files_are_written_and_the_input_never_is() {
 }
 
 #[test]
+fn only_an_earlier_report_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let export = export();
+    let out = folder.path().join("out");
+    command(folder.path(), &export).run().unwrap();
+    // What an interrupted run left behind is no hindrance.
+    std::fs::write(out.join("report.json.part"), "{").unwrap();
+    for name in [HTML, JSON] {
+        command(folder.path(), &export).run().unwrap();
+        let ours = std::fs::read(out.join(name)).unwrap();
+        std::fs::write(out.join(name), "{\"sales\": 7}").unwrap();
+        let other = if name == HTML { JSON } else { HTML };
+        std::fs::remove_file(out.join(other)).unwrap();
+        let error = format!("{:#}", command(folder.path(), &export).run().unwrap_err());
+        assert!(error.contains("is no report of a trial"), "{error}");
+        assert_eq!(std::fs::read_to_string(out.join(name)).unwrap(), "{\"sales\": 7}");
+        // Neither of the two is written where one cannot be.
+        assert!(!out.join(other).exists());
+        std::fs::write(out.join(name), ours).unwrap();
+    }
+}
+
+#[test]
+fn a_link_beside_the_report_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, other) = (folder.path().join("out"), folder.path().join("other.txt"));
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(&other, "kept").unwrap();
+    symlink(&other, out.join("report.html.part")).unwrap();
+    assert!(command(folder.path(), &export()).run().is_err());
+    assert_eq!(std::fs::read_to_string(other).unwrap(), "kept");
+}
+
+#[test]
+fn a_service_ends_the_band_and_one_outside_is_not_drawn() {
+    let with = |services: String| {
+        let report = try_export("f.csv", export().as_bytes(), Some(services.as_bytes()), None).unwrap();
+        let words = Words { language: Language::En };
+        page::page(&words, &report)
+    };
+    let drawn = |page: &str| page.matches("class=\"service\"").count();
+    let band = |page: &str| {
+        let band = page.split("class=\"band\"").nth(1).unwrap();
+        let width = band.split("width=\"").nth(1).unwrap().split('"').next().unwrap();
+        width.parse::<f64>().unwrap()
+    };
+    let inside = with(services());
+    let outside = with(format!("device;date\n{HOSTILE}1;2026-03-18\n{HOSTILE}1;2024-03-01\n"));
+    assert_eq!((drawn(&inside), drawn(&outside)), (1, 0));
+    assert!(band(&inside) < band(&outside) && (band(&outside) - 538.0).abs() < 0.1);
+}
+
+#[test]
 fn an_export_of_which_nothing_can_be_watched_fails_and_says_where_the_reason_is() {
     let folder = tempfile::tempdir().unwrap();
     let few: Vec<String> = export().lines().take(30).map(str::to_owned).collect();
