@@ -226,7 +226,7 @@ async fn stopping_finishes_what_is_under_way() {
     stopping.await.unwrap();
     assert_eq!(store.samples().len(), 5);
     let last = store.with(|s| s.presence.last().cloned());
-    assert_eq!(last, Some((ApplianceId(1), false, "hub is stopping".into())));
+    assert_eq!(last, Some((ApplianceId(1), false, "stopping: hub is stopping".into())));
 }
 
 /// Many devices that leave at a time, as at the hub's end, are one write.
