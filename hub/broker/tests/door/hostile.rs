@@ -250,7 +250,11 @@ async fn no_sign_of_life_within_the_keepalive() {
         "one and a half times the keepalive"
     );
     assert_eq!(door.closed("keep_alive"), 1);
-    let offline = (ApplianceId(1), false, "keep_alive: no sign of life within the keepalive".to_owned());
+    let offline = (
+        ApplianceId(1),
+        false,
+        "keep_alive: no sign of life within the keepalive".to_owned(),
+    );
     eventually("told", || door.store.with(|s| s.presence.contains(&offline))).await;
 }
 

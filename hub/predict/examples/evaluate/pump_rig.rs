@@ -90,19 +90,14 @@ fn streams(data: &Path, models: &Path) -> anyhow::Result<Vec<Stream>> {
         read_rows(file, &profile).with_context(|| format!("cannot read {}", path.display()))
     };
     let mut streams = Vec::new();
-    let classes = std::fs::read_to_string(data.join("fault_classes.csv"))?;
-    for line in classes.lines().skip(1) {
-        let (name, group) = line
-            .trim()
-            .split_once(',')
-            .context("fault_classes.csv: file,fault_class")?;
-        let labels = labels(&data.join(name))?;
+    for (name, group) in fault_runs(data)? {
+        let labels = labels(&data.join(&name))?;
         let first = labels.iter().position(|l| *l).context("a run without a fault")?;
         let last = labels.iter().rposition(|l| *l).context("a run without a fault")?;
         let model = models.join("evaluation/pump-rig-loo").join(group);
         streams.push(Stream {
-            name: name.into(),
-            rows: read(name)?.rows,
+            rows: read(&name)?.rows,
+            name,
             anomaly: Some((first, last)),
             model,
         });
@@ -118,6 +113,17 @@ fn streams(data: &Path, models: &Path) -> anyhow::Result<Vec<Stream>> {
         });
     }
     Ok(streams)
+}
+
+/// The recorded runs with a fault: file below `data`, and fault group.
+pub fn fault_runs(data: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let classes = std::fs::read_to_string(data.join("fault_classes.csv"))?;
+    let run = |line: &str| {
+        let parts = line.trim().split_once(',');
+        let (name, group) = parts.context("fault_classes.csv: file,fault_class")?;
+        Ok((name.to_owned(), group.to_owned()))
+    };
+    classes.lines().skip(1).map(run).collect()
 }
 
 /// Whether each row of a recording is anomalous.

@@ -10,7 +10,7 @@ use hub_predict::{Row, read_rows};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::pump_rig::labels;
+use crate::pump_rig::{fault_runs, labels};
 
 const SEED: u64 = 1;
 /// Streams with the fault of each recorded run: the whole run, then cuts.
@@ -54,19 +54,14 @@ pub fn streams(data: &Path, models: &Path, profile: &ApplianceProfile) -> anyhow
     };
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let mut streams = Vec::new();
-    let classes = std::fs::read_to_string(data.join("fault_classes.csv"))?;
-    for line in classes.lines().skip(1) {
-        let (name, group) = line
-            .trim()
-            .split_once(',')
-            .context("fault_classes.csv: file,fault_class")?;
-        let labels = labels(&data.join(name))?;
+    for (name, group) in fault_runs(data)? {
+        let labels = labels(&data.join(&name))?;
         let onset = labels.iter().position(|l| *l).context("a run without a fault")?;
         if onset < BEFORE {
             continue;
         }
-        let rows = read(name)?;
-        let model = models.join("evaluation/pump-rig-loo").join(group);
+        let rows = read(&name)?;
+        let model = models.join("evaluation/pump-rig-loo").join(&group);
         for cut in 0..CUTS {
             let most = (onset - BEFORE).max(1);
             let first = if cut == 0 { 0 } else { rng.random_range(0..most) };
@@ -76,8 +71,8 @@ pub fn streams(data: &Path, models: &Path, profile: &ApplianceProfile) -> anyhow
                 .rposition(|l| *l)
                 .context("a cut before the fault")?;
             streams.push(Stream {
-                run: name.into(),
-                fault_class: group.into(),
+                run: name.clone(),
+                fault_class: group.clone(),
                 rows: rows[first..end].to_vec(),
                 anomaly: Some((onset - first, last - first)),
                 model: model.clone(),
