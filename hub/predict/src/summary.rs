@@ -6,16 +6,8 @@ use std::fmt::{self, Display, Formatter};
 use hub_core::watching::{Unjudged, WatchState, Watching};
 
 use crate::batch::Judged;
+use crate::found::Found;
 use crate::score::OfRow;
-
-/// How many of a kind there are, and the line of the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
-    /// How many.
-    pub count: usize,
-    /// Line in the file, the heading being 1.
-    pub first_line: usize,
-}
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]

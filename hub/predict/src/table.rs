@@ -26,7 +26,7 @@ use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
 use layout::Layout;
 
-use crate::summary::Found;
+use crate::found::Found;
 
 /// One telemetry row as stored: values in profile order, `None` where the row has none.
 #[derive(Debug, Clone, PartialEq)]

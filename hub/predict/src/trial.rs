@@ -29,8 +29,8 @@ use report::{Bounds, DeviceReport, Quality, Rate, Rates, RunningReport, Services
 use running::Running;
 use services::{Dates, WITHIN_MS, poisson};
 
+use crate::found::Found;
 use crate::generic::Settings;
-use crate::summary::Found;
 use crate::table::TableError;
 
 /// Devices whose course is part of the report.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::TrialError;
 use super::columns::{Columns, DeviceBy, columns, rank};
 use super::heading::{Heading, heading};
-use crate::summary::Found;
+use crate::found::Found;
 use crate::table::{Numbers, Sheet, TableError, Times, decoded, shown};
 
 /// Bytes of a file.

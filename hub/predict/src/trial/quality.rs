@@ -7,7 +7,7 @@ use super::fleet::{Column, Device, Fleet, Refused};
 use super::heading::plain;
 use super::median;
 use super::report::{ChannelQuality, DeviceQuality, Quality, Refusal, time_of};
-use crate::summary::Found;
+use crate::found::Found;
 
 /// From a row to the next of the same device: more is a mistake in a date.
 pub(crate) const LEAP_MS: i64 = 300 * 24 * 3_600_000;

@@ -8,7 +8,7 @@ use super::TrialError;
 use super::columns::{columns, rank};
 use super::fleet::{Refused, read_bytes};
 use super::report::{Bounds, DeviceReport, Opening, Outcome, ServiceReport, Services, Share, days, time_of};
-use crate::summary::Found;
+use crate::found::Found;
 use crate::table::{Sheet, TableError, Times, decoded, shown};
 
 /// An opening belongs to a service that follows within so many days.
