@@ -7,6 +7,7 @@ mod columns;
 mod fleet;
 mod heading;
 mod judge;
+mod kind;
 mod plot;
 mod quality;
 pub mod report;
@@ -16,7 +17,7 @@ mod watcher;
 
 pub use columns::DeviceBy;
 pub use fleet::{BYTES_MAX, CHANNELS_MAX, DEVICES_MAX, ROWS_MAX, Refused, VALUES_MAX};
-pub use quality::Kind;
+pub use kind::Kind;
 pub use report::Report;
 pub use services::{SERVICES_MAX, WITHIN_DAYS};
 pub use watcher::COOL_DOWN_DAYS;

@@ -1,10 +1,9 @@
 //! What an export is like: rows, times and values, by device and by channel, and which channels measure anything that an
 //! appliance's own normal can be made of.
 
-use serde::{Deserialize, Serialize};
-
 use super::fleet::{Column, Device, Fleet, Refused};
 use super::heading::plain;
+use super::kind::Kind;
 use super::median;
 use super::report::{ChannelQuality, DeviceQuality, Quality, Refusal, time_of};
 use crate::found::Found;
@@ -46,45 +45,6 @@ const LABELS: [&str; 12] = [
     "标签",
     "index",
 ];
-
-/// What a channel seems to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A quantity that is measured.
-    Measured,
-    /// It has no value at all.
-    Empty,
-    /// Most of its fields are no numbers.
-    Text,
-    /// The same value everywhere.
-    Constant,
-    /// It has two values: on and off, or a mark.
-    TwoValued,
-    /// A judgement that was written in afterwards, by its name.
-    Label,
-    /// It only grows.
-    Counter,
-    /// It measures the surroundings, by its name.
-    Ambient,
-    /// It follows the time of day.
-    Daily,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 9] = [
-        Kind::Measured,
-        Kind::Empty,
-        Kind::Text,
-        Kind::Constant,
-        Kind::TwoValued,
-        Kind::Label,
-        Kind::Counter,
-        Kind::Ambient,
-        Kind::Daily,
-    ];
-}
 
 /// Looks at all of it, and puts each device's rows in the order of time, those that came twice once.
 pub(crate) fn quality(fleet: &mut Fleet) -> Quality {

@@ -6,7 +6,7 @@ mod data;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::quality::Kind;
+use super::kind::Kind;
 pub use data::{ChannelQuality, DeviceQuality, Quality, Refusal};
 
 /// What the file says that it is.

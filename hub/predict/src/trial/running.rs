@@ -4,7 +4,7 @@
 use super::TrialError;
 use super::fleet::{Device, Fleet};
 use super::heading::heading;
-use super::quality::Kind;
+use super::kind::Kind;
 use super::report::Quality;
 use crate::table::{listed, shown};
 

@@ -3,6 +3,7 @@
 mod data;
 mod found;
 mod page;
+mod pieces;
 mod plot;
 mod watched;
 mod words;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::trial::columns::DeviceBy;
 use crate::trial::fleet::Refused;
-use crate::trial::quality::Kind;
+use crate::trial::kind::Kind;
 
 /// What the export is like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

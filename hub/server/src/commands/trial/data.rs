@@ -1,6 +1,6 @@
 //! The first section: what the export is like.
 
-use super::page::{LISTED_MAX, fact, more, name, table};
+use super::pieces::{LISTED_MAX, fact, more, name, table};
 use super::words::{Words, number, shown, time};
 use hub_predict::trial::DeviceBy;
 use hub_predict::trial::report::{ChannelQuality, DeviceQuality, Quality, Report};

@@ -1,6 +1,6 @@
 //! The last sections: what would have been opened, what it was worth against the service dates, and what to do next.
 
-use super::page::{LISTED_MAX, fact, more, name, table};
+use super::pieces::{LISTED_MAX, fact, more, name, table};
 use super::plot;
 use super::words::{Words, number, shown, signed, time};
 use hub_predict::trial::COOL_DOWN_DAYS;

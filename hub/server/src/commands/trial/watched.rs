@@ -1,6 +1,6 @@
 //! The second and the third section: what is watched and what not, and each unit's own normal.
 
-use super::page::{LISTED_MAX, more, name, table};
+use super::pieces::{LISTED_MAX, more, name, table};
 use super::words::{Words, number, shown};
 use hub_predict::trial::report::{DeviceReport, Report, Watch, is_watched};
 use maud::{Markup, html};
