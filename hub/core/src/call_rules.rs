@@ -56,6 +56,10 @@ pub struct ContactFacts {
     pub finding_open: bool,
     /// Its calibrated probability.
     pub probability: f32,
+    /// Such predictions have earned calls that nobody approves ([`crate::release`]).
+    pub released: bool,
+    /// A person approved the call: neither the gate nor the release holds it back.
+    pub approved: bool,
     /// The ticket still waits for a contact.
     pub ticket_open: bool,
     /// There is a person with a number.
@@ -99,6 +103,10 @@ pub enum HoldReason {
     InCall,
     /// Below the gate: a person reviews.
     BelowGate,
+    /// Such predictions have not earned calls by themselves: ready to ring once a person approves.
+    ReadyToRing,
+    /// A person has looked and does not want the owner rung.
+    CallRefused,
     /// Consent was withdrawn.
     ConsentWithdrawn,
     /// Consent was never given.
@@ -208,14 +216,23 @@ fn used_up(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
     if !facts.finding_open {
         return Some(HoldReason::FindingCleared);
     }
-    if facts.probability < rules.probability_min {
-        return Some(HoldReason::BelowGate);
-    }
     let said = facts.attempts.iter().rev().find_map(|(_, result)| stands(*result));
     said.or_else(|| in_vain(facts))
         .or_else(|| facts.declined_elsewhere.then_some(HoldReason::Declined))
         .or_else(|| facts.unknown_elsewhere.then_some(HoldReason::UnknownAttempt))
         .or_else(|| (facts.attempts.len() >= usize::from(rules.attempts_max)).then_some(HoldReason::AttemptsUsedUp))
+        .or_else(|| unapproved(rules, facts))
+}
+
+/// What a person waves through by approving the call. It comes last: nobody is asked about a call that would be held all the same.
+fn unapproved(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
+    if facts.approved {
+        return None;
+    }
+    if facts.probability < rules.probability_min {
+        return Some(HoldReason::BelowGate);
+    }
+    (!facts.released).then_some(HoldReason::ReadyToRing)
 }
 
 /// Why calls that rang nobody are not placed any more.

@@ -118,6 +118,7 @@ impl Finding {
 pub(crate) mod tests {
     use super::*;
     use crate::prediction::Severity;
+    use crate::release::Basis;
     use uuid::Uuid;
 
     pub(crate) fn prediction(fault_class: &str, probability: f32) -> FaultPrediction {
@@ -130,6 +131,7 @@ pub(crate) mod tests {
             at: Timestamp::UNIX_EPOCH,
             since: Timestamp::UNIX_EPOCH,
             top: vec![],
+            basis: Basis::default(),
         }
     }
 

@@ -33,6 +33,7 @@ pub mod phone_number;
 pub mod prediction;
 pub mod profile;
 pub mod quota;
+pub mod release;
 pub mod reporting;
 pub mod retention;
 pub mod site;

@@ -1,5 +1,6 @@
 //! What a model says of an appliance: the words between scorer, finding, ticket and page.
 
+use crate::release::Basis;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,9 @@ pub struct FaultPrediction {
     pub since: Timestamp,
     /// At most five, largest share first.
     pub top: Vec<Contribution>,
+    /// What the model states of its evidence for this class. Predictions of before this was kept are as a simulator's.
+    #[serde(default)]
+    pub basis: Basis,
 }
 
 /// The name of a fault that no listed class explains.

@@ -6,6 +6,7 @@ use crate::contact::{ContactThread, Turn};
 use crate::id::{ApplianceId, TenantId, TicketId, TraceId};
 use crate::outcome::{NOTE_LEN_MAX, Outcome, Verdict};
 use crate::prediction::Severity;
+use crate::release::Predicted;
 use jiff::Timestamp;
 use promise::check_text;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,9 @@ pub use correction::{CORRECTION_REASON_LEN_MAX, CORRECTIONS_MAX, Correction};
 pub use event::{Settlement, TicketAction, TicketEvent};
 pub use kind::{TicketFault, TicketKind};
 pub use label::{LABEL_LEN_MAX, LABELS_MAX, TicketLabel, TicketLabels};
-pub use promise::{PERSON_RINGS, PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise, RELEASE_LEN_MAX, TO_OWNER};
+pub use promise::{
+    PERSON_RINGS, PROMISE_LEN_MAX, PROMISED_TO_LEN_MAX, Promise, REFUSAL_LEN_MAX, RELEASE_LEN_MAX, TO_OWNER,
+};
 pub use refusal::TicketError;
 pub use status::{TicketCategory, TicketStatus};
 
@@ -63,6 +66,8 @@ pub struct ServiceTicket {
     pub outcome: Option<Outcome>,
     /// The newest correction of the outcome, if it was corrected.
     pub correction: Option<Correction>,
+    /// What its verdict is counted for, from the closing on; none of a ticket without a prediction.
+    pub judged: Option<Predicted>,
     /// From the reading to the call.
     pub trace: TraceId,
 }
@@ -117,7 +122,7 @@ impl ServiceTicket {
                 fault_class, severity, ..
             } => self.grow(fault_class, *severity, now),
             // Not called any more (the stale guard sees to it); a person still looks at what happened.
-            TicketEvent::FindingCleared => {}
+            TicketEvent::FindingCleared => self.contact.clear(),
             TicketEvent::Waits { until, reason } => self.contact.wait(*until, *reason).map_err(refused)?,
             TicketEvent::Held { reason } => {
                 let turn = self.contact.refuse(*reason, has_visit).map_err(refused)?;
@@ -159,6 +164,12 @@ impl ServiceTicket {
             }
             TicketEvent::CallRequested if self.fault.is_none() => return Err(TicketError::NothingToSay(number)),
             TicketEvent::CallRequested => self.contact.request_call(actor, now).map_err(refused)?,
+            TicketEvent::CallApproved => self.contact.approve(actor, now).map_err(refused)?,
+            TicketEvent::CallRefused { reason } => {
+                check_text(number, "a reason", reason, REFUSAL_LEN_MAX)?;
+                let turn = self.contact.decline(has_visit).map_err(refused)?;
+                self.turn(turn, labels);
+            }
             TicketEvent::Booked { slot, service_point } => {
                 self.contact.check_not_in_call().map_err(refused)?;
                 self.agree(*slot, service_point, actor, now);
@@ -193,6 +204,10 @@ impl ServiceTicket {
 
     fn grow(&mut self, fault_class: &str, severity: Severity, now: Timestamp) {
         if let Some(fault) = &mut self.fault {
+            if fault.fault_class != fault_class {
+                // What was approved was a call about the other one.
+                self.contact.forget_approval();
+            }
             fault.fault_class = fault_class.to_owned();
             fault.severity = fault.severity.max(severity);
         }

@@ -143,7 +143,7 @@ pub fn belief(faults_a_year: f64, recall: f64, harmless_rate: f64) -> f64 {
 /// Verdicts, wrong ones among them, from which the precision that calls need is so sure, by verdicts alone. None where 10,000 are too few.
 pub fn verdicts_needed(wrong: u32, sure: f64) -> Option<u32> {
     (wrong..=VERDICTS_MAX).find(|all| {
-        sure_by_verdicts(Counted {
+        self::sure(Counted {
             right: all - wrong,
             wrong,
         }) >= sure
@@ -152,10 +152,11 @@ pub fn verdicts_needed(wrong: u32, sure: f64) -> Option<u32> {
 
 /// Whether verdicts alone, without any first belief, show nine in ten to be right: 21 of 21, 36 of 37, 49 of 51.
 pub fn is_earned(counted: Counted) -> bool {
-    sure_by_verdicts(counted) >= EARNED_SURE
+    sure(counted) >= EARNED_SURE
 }
 
-fn sure_by_verdicts(counted: Counted) -> f64 {
+/// Probability that nine in ten are right, by these verdicts alone.
+pub fn sure(counted: Counted) -> f64 {
     let (right, wrong) = (f64::from(counted.right), f64::from(counted.wrong));
     1.0 - beta::at_most(PRECISION_MIN, 1.0 + right, 1.0 + wrong)
 }

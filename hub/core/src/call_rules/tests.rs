@@ -6,6 +6,8 @@ fn facts() -> ContactFacts {
     ContactFacts {
         finding_open: true,
         probability: 0.95,
+        released: true,
+        approved: false,
         ticket_open: true,
         owner_known: true,
         consent: Consent::Given,
@@ -53,6 +55,61 @@ fn rings_only_when_everything_allows_it() {
     assert_eq!(person(|f| f.consent = Consent::NeverGiven), H::NoConsent);
     assert_eq!(person(|f| f.do_not_call = true), H::DoNotCall);
     assert_eq!(person(|f| f.zone = None), H::NoTimeZone);
+}
+
+/// An approval waives that a prediction is not certain enough or not released yet, and nothing else. It is asked for last.
+#[test]
+fn an_approval_waives_the_gate_alone() {
+    use HoldReason as H;
+    type Change = fn(&mut ContactFacts);
+    let waits: [(Change, Decision); 2] = [
+        (|f| f.released = false, Decision::Person(H::ReadyToRing)),
+        (|f| f.probability = 0.5, Decision::Person(H::BelowGate)),
+    ];
+    for (unapproved, expected) in waits {
+        assert_eq!(decided(unapproved), expected);
+        let approved = |change: Change| {
+            decided(|f| {
+                unapproved(f);
+                f.approved = true;
+                change(f);
+            })
+        };
+        assert_eq!(approved(|_| {}), Decision::Ring);
+        let held: [(Change, HoldReason); 7] = [
+            (|f| f.finding_open = false, H::FindingCleared),
+            (|f| f.consent = Consent::Withdrawn, H::ConsentWithdrawn),
+            (|f| f.do_not_call = true, H::DoNotCall),
+            (|f| f.owner_known = false, H::NoOwner),
+            (|f| f.declined_elsewhere = true, H::Declined),
+            (
+                |f| f.attempts = vec![(at("2026-03-01T02:00:00Z"), Some(CallResult::NoAnswer)); 3],
+                H::AttemptsUsedUp,
+            ),
+            (
+                |f| f.attempts = vec![(at("2026-03-01T02:00:00Z"), Some(CallResult::Answered))],
+                H::Reached,
+            ),
+        ];
+        for (change, reason) in held {
+            assert_eq!(approved(change), Decision::Person(reason));
+            let asked_about = decided(|f| {
+                unapproved(f);
+                change(f);
+            });
+            assert_eq!(asked_about, Decision::Person(reason), "nobody is asked in vain");
+        }
+        let at_night = approved(|f| f.zone = Some(TimeZone::get("Europe/Berlin").unwrap()));
+        let opening = at("2026-03-02T08:00:00Z");
+        assert!(matches!(at_night, Decision::Wait { until, reason: H::QuietHours } if until == opening));
+        let often = approved(|f| f.to_household = vec![morning() - SignedDuration::from_hours(2); 2]);
+        assert!(matches!(often, Decision::Wait { reason: H::PerDay, .. }));
+        let asked = decided(|f| {
+            unapproved(f);
+            f.requested_by_person = true;
+        });
+        assert_eq!(asked, Decision::Ring, "who asks for the call needs no approval");
+    }
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub struct ContactThread {
     pub due: Option<Timestamp>,
     /// Log-in name of the person who pressed "call now", until a call has rung or is refused.
     pub requested_by: Option<String>,
+    /// Log-in name of the person who approved that the hub rings, while that stands.
+    pub approved_by: Option<String>,
     /// Reason why nobody was rung, if so.
     pub reason: Option<HoldReason>,
 }
@@ -62,6 +64,8 @@ pub(crate) enum ThreadRefusal {
     InCall,
     /// No call without a thread that waits for one.
     NotPlanned,
+    /// Nobody's approval is waited for.
+    NotReadyToRing,
 }
 
 impl ContactThread {
@@ -71,6 +75,7 @@ impl ContactThread {
             phase: ContactPhase::Planned,
             due: Some(due),
             requested_by: None,
+            approved_by: None,
             reason: None,
         }
     }
@@ -81,6 +86,7 @@ impl ContactThread {
             phase: ContactPhase::Held,
             due: None,
             requested_by: None,
+            approved_by: None,
             reason: Some(reason),
         }
     }
@@ -140,16 +146,59 @@ impl ContactThread {
             phase: ContactPhase::Done,
             due: None,
             requested_by: None,
+            approved_by: None,
             reason,
         };
     }
 
-    /// More certainty lifts a thread that was held only because it was below the gate, and a fault that is back lifts one that
-    /// was held because it had gone. Whether a call follows is decided when it is due.
+    /// More certainty or a name lifts a thread that waits for an approval, and a fault that is back lifts one that was held
+    /// because it had gone. Whether a call follows is decided when it is due.
     pub(crate) fn lift(&mut self, now: Timestamp) {
-        let for_the_finding = matches!(self.reason, Some(HoldReason::BelowGate | HoldReason::FindingCleared));
-        if self.phase == ContactPhase::Held && for_the_finding {
+        let has_gone = self.phase == ContactPhase::Held && self.reason == Some(HoldReason::FindingCleared);
+        if has_gone || self.waits_for_approval() {
             self.plan(now);
+        }
+    }
+
+    /// Whether it is ready to ring: nothing but a person's approval is missing.
+    pub fn waits_for_approval(&self) -> bool {
+        let reasons = matches!(self.reason, Some(HoldReason::BelowGate | HoldReason::ReadyToRing));
+        self.phase == ContactPhase::Held && reasons
+    }
+
+    /// A person approves the call, also one that was refused before. Whether it is placed is decided by the rules, from now on.
+    pub(crate) fn approve(&mut self, actor: &str, now: Timestamp) -> Result<(), ThreadRefusal> {
+        self.check_not_in_call()?;
+        let was_refused = self.phase == ContactPhase::Held && self.reason == Some(HoldReason::CallRefused);
+        if !was_refused && !self.waits_for_approval() {
+            return Err(ThreadRefusal::NotReadyToRing);
+        }
+        self.approved_by = Some(actor.to_owned());
+        self.reason = None;
+        self.plan(now);
+        Ok(())
+    }
+
+    /// A person refuses the call, one that is planned as well: the hub rings nobody by itself any more.
+    pub(crate) fn decline(&mut self, has_visit: bool) -> Result<Turn, ThreadRefusal> {
+        self.check_not_in_call()?;
+        if self.waits_for_approval() {
+            return Ok(self.hold(HoldReason::CallRefused));
+        }
+        let refused = self.refuse(HoldReason::CallRefused, has_visit);
+        refused.map_err(|_| ThreadRefusal::NotReadyToRing)
+    }
+
+    /// The fault has gone, or is another one: what a person approved is over.
+    pub(crate) fn forget_approval(&mut self) {
+        self.approved_by = None;
+    }
+
+    /// The fault has gone: nobody is asked for an approval any more.
+    pub(crate) fn clear(&mut self) {
+        self.forget_approval();
+        if self.waits_for_approval() {
+            self.reason = Some(HoldReason::FindingCleared);
         }
     }
 

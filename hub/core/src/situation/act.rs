@@ -1,5 +1,6 @@
 //! What happens to a ticket, and all that follows from it on the same appliance.
 
+use super::count::verdict_of;
 use super::{Changes, Line, Situation, SituationError};
 use crate::appointment::Appointment;
 use crate::finding::{COOL_DOWN, FindingState};
@@ -80,8 +81,9 @@ impl Situation {
         changes: &mut Changes,
     ) -> Result<Vec<Step>, SituationError> {
         let before = self.ticket(id)?.clone();
-        let known = before.appointment.clone();
-        let (ticket, actions) = before.apply(event, actor, &self.labels, now)?;
+        let (known, verdict) = (before.appointment.clone(), verdict_of(&before));
+        let (mut ticket, actions) = before.apply(event, actor, &self.labels, now)?;
+        self.count(&mut ticket, verdict, event, changes);
         let visit = ticket.appointment.clone();
         self.put_ticket(ticket, changes);
         self.note(id, event, actor, now, changes);

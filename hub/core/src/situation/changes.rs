@@ -4,6 +4,7 @@ use super::call::Running;
 use crate::appointment::Appointment;
 use crate::finding::Finding;
 use crate::id::{ApplianceId, AppointmentId, AttemptId, FindingId, PersonId, TenantId, TicketId};
+use crate::release::{Predicted, Tally};
 use crate::ticket::{ServiceTicket, TicketEvent};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +80,8 @@ pub struct Changes {
     pub refusals: Vec<Refusal>,
     /// Appliances whose baseline starts over: what a detector remembers of them is forgotten.
     pub restarted: BTreeSet<ApplianceId>,
+    /// What is added to the tallies of predictions, by tenant.
+    pub tallies: BTreeMap<(TenantId, Predicted), Tally>,
     made: BTreeSet<uuid::Uuid>,
 }
 
@@ -91,6 +94,15 @@ impl Changes {
     /// Something was made that is not stored yet.
     pub(super) fn make(&mut self, id: uuid::Uuid) {
         self.made.insert(id);
+    }
+
+    /// Nothing is counted of what no finding says.
+    pub(super) fn count(&mut self, tenant: &TenantId, predicted: Option<Predicted>, added: Tally) {
+        if let Some(predicted) = predicted
+            && !added.is_nothing()
+        {
+            *self.tallies.entry((tenant.clone(), predicted)).or_default() += added;
+        }
     }
 
     pub(super) fn finding(&mut self, finding: Finding, grew: bool) {

@@ -10,6 +10,7 @@ use crate::contact::{AttemptState, ContactAttempt, ContactPhase, Direction};
 use crate::finding::FindingState;
 use crate::household::{Household, Person};
 use crate::id::{AttemptId, PersonId, TicketId};
+use crate::release::{Release, Tally};
 use crate::site::ServicePoint;
 use crate::ticket::{HUB, ServiceTicket, TicketEvent, TicketFault};
 use crate::working_hours::WorkingHours;
@@ -115,8 +116,9 @@ pub struct Placing {
 }
 
 impl Situation {
-    /// Decides about a ticket whose contact is due, by [`decide`], for the person whom [`Household::to_ring`] names, and notes on the ticket why nobody is rung, if so. `for_ticket`
-    /// are the calls that were made for it, oldest first.
+    /// Decides about a ticket whose contact is due, by [`decide`], for the person whom [`Household::to_ring`] names, and notes on the ticket
+    /// why nobody is rung, if so. `for_ticket` are the calls that were made for it, oldest first, and `tally` is what people made of what
+    /// it predicts ([`Situation::predicted`]).
     ///
     /// # Errors
     ///
@@ -126,6 +128,7 @@ impl Situation {
         id: TicketId,
         home: Option<&Home<'_>>,
         for_ticket: &[PastCall],
+        tally: Tally,
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<Dial, SituationError> {
@@ -136,7 +139,7 @@ impl Situation {
         let decision = match &ticket.fault {
             None => Decision::Person(HoldReason::NothingToSay),
             Some(fault) => {
-                let facts = self.facts(ticket, fault, home, for_ticket, now)?;
+                let facts = self.facts(ticket, fault, home, for_ticket, tally, now)?;
                 decide(&self.rules, &facts, now)
             }
         };
@@ -216,6 +219,7 @@ impl Situation {
         fault: &TicketFault,
         home: Option<&Home<'_>>,
         for_ticket: &[PastCall],
+        tally: Tally,
         now: Timestamp,
     ) -> Result<ContactFacts, SituationError> {
         let finding = self.finding(fault.finding)?;
@@ -235,6 +239,8 @@ impl Situation {
         Ok(ContactFacts {
             finding_open: finding.state == FindingState::Open,
             probability: finding.prediction.probability,
+            released: Release::of(finding, tally).is_released(),
+            approved: ticket.contact.approved_by.is_some(),
             ticket_open: ticket.contact.phase == ContactPhase::Planned,
             owner_known: number.is_some(),
             consent: person.map_or(Consent::NeverGiven, |person| person.consent(Subject::SERVICE_CALLS)),

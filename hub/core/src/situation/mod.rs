@@ -8,6 +8,7 @@ mod act;
 mod call;
 mod caller;
 mod changes;
+mod count;
 mod dial;
 mod observe;
 mod report;

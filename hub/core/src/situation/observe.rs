@@ -222,6 +222,7 @@ impl Situation {
             next_promise: None,
             outcome: None,
             correction: None,
+            judged: None,
             trace: finding.trace,
         };
         let id = ticket.id;

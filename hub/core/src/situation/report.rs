@@ -61,6 +61,7 @@ impl Situation {
             next_promise: None,
             outcome: None,
             correction: None,
+            judged: None,
             trace: TraceId::new(now, (ids.0)()),
         };
         let id = ticket.id;

@@ -5,6 +5,7 @@ mod caller;
 mod dial;
 mod observe;
 mod once;
+mod release;
 mod take_back;
 
 use super::*;
@@ -12,6 +13,7 @@ use crate::finding::tests::{finding, prediction};
 use crate::id::TraceId;
 use crate::outcome::{Outcome, Resolution, Verdict};
 use crate::prediction::Severity;
+use crate::release::Tally;
 use crate::ticket::TicketEvent;
 use std::fmt::Write;
 use uuid::Uuid;
@@ -19,6 +21,14 @@ use uuid::Uuid;
 /// 10:00 in Shanghai.
 fn morning() -> Timestamp {
     "2026-03-02T02:00:00Z".parse().unwrap()
+}
+
+/// So many were right that calls about it need no approval.
+fn released() -> Tally {
+    Tally {
+        right: 21,
+        ..Tally::default()
+    }
 }
 
 fn nothing() -> Situation {

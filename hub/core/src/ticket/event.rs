@@ -135,6 +135,13 @@ pub enum TicketEvent {
     },
     /// A person pressed "call now".
     CallRequested,
+    /// A person has looked at a ticket that is ready to ring, and approves the call.
+    CallApproved,
+    /// A person has looked, and does not want the owner rung by the hub.
+    CallRefused {
+        /// Reason in the person's words; 1 to 500 characters.
+        reason: String,
+    },
     /// A person agreed a visit with the owner; one that stands is moved.
     Booked {
         /// The visit.
@@ -174,6 +181,8 @@ impl TicketEvent {
             | TicketEvent::PromiseKept { .. }
             | TicketEvent::PromiseReleased { .. }
             | TicketEvent::CallRequested
+            | TicketEvent::CallApproved
+            | TicketEvent::CallRefused { .. }
             | TicketEvent::Booked { .. } => Act::WorkTickets,
             TicketEvent::Noted { .. } => Act::NoteTickets,
             TicketEvent::Visit(event) => match event {

@@ -13,6 +13,8 @@ pub const PROMISED_TO_LEN_MAX: usize = 100;
 
 /// Longest reason for which a promise is released, in characters.
 pub const RELEASE_LEN_MAX: usize = 500;
+/// Longest reason for which a call is refused, in characters.
+pub const REFUSAL_LEN_MAX: usize = 500;
 
 /// `what` of the promise that a call of the hub makes: a person rings. Pages have words for it.
 pub const PERSON_RINGS: &str = "person_rings";

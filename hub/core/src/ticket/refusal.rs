@@ -17,6 +17,9 @@ pub enum TicketError {
     /// No call without a ticket that waits for one.
     #[error("ticket {0} does not wait for a call")]
     NotPlanned(i64),
+    /// Nobody is asked about a call.
+    #[error("ticket {0} is not ready to ring: no call of it waits for anybody's approval")]
+    NotReadyToRing(i64),
     /// Nothing can happen to a visit that was never agreed.
     #[error("ticket {0} has no visit; agree one first")]
     NoVisit(i64),
@@ -94,6 +97,7 @@ impl TicketError {
         match refusal {
             ThreadRefusal::InCall => Self::InCall(number),
             ThreadRefusal::NotPlanned => Self::NotPlanned(number),
+            ThreadRefusal::NotReadyToRing => Self::NotReadyToRing(number),
         }
     }
 }

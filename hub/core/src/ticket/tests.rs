@@ -56,6 +56,7 @@ fn ticket(stands: Stands) -> ServiceTicket {
             phase,
             due: None,
             requested_by: None,
+            approved_by: None,
             reason: (stands == Stands::Held).then_some(HoldReason::BelowGate),
         },
         appointment: None,
@@ -63,6 +64,7 @@ fn ticket(stands: Stands) -> ServiceTicket {
         next_promise: None,
         outcome: None,
         correction: None,
+        judged: None,
         trace: TraceId(Uuid::from_u128(3)),
     }
 }
@@ -151,6 +153,8 @@ fn events() -> Vec<(&'static str, TicketEvent)> {
             },
         ),
         ("call now", TicketEvent::CallRequested),
+        ("approved", TicketEvent::CallApproved),
+        ("refused", TicketEvent::CallRefused { reason: "r".into() }),
         (
             "booked",
             TicketEvent::Booked {
@@ -217,6 +221,8 @@ fn state_by_event() {
         Planned + noted -> Open/Planned
         Planned + promise kept -> refused: ticket 7 has no such promise
         Planned + call now -> Open/Planned due
+        Planned + approved -> refused: ticket 7 is not ready to ring: no call of it waits for anybody's approval
+        Planned + refused -> Open/Held held CallRefused
         Planned + booked -> Paused/Done
         Planned + fixed -> Resolved/Done finding Repaired
         Planned + nonsense -> refused: ticket 7: the outcome is refused
@@ -237,11 +243,13 @@ fn state_by_event() {
         InCall + noted -> Open/InCall
         InCall + promise kept -> refused: ticket 7 has no such promise
         InCall + call now -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+        InCall + approved -> refused: ticket 7: a call with the owner is under way; wait until it has ended
+        InCall + refused -> refused: ticket 7: a call with the owner is under way; wait until it has ended
         InCall + booked -> refused: ticket 7: a call with the owner is under way; wait until it has ended
         InCall + fixed -> refused: ticket 7: a call with the owner is under way; wait until it has ended
         InCall + nonsense -> refused: ticket 7: a call with the owner is under way; wait until it has ended
         Held + grew -> Open/Planned held BelowGate due
-        Held + cleared -> Open/Held held BelowGate
+        Held + cleared -> Open/Held held FindingCleared
         Held + waits -> refused: ticket 7 does not wait for a call
         Held + held -> refused: ticket 7 does not wait for a call
         Held + attempt -> refused: ticket 7 does not wait for a call
@@ -257,6 +265,8 @@ fn state_by_event() {
         Held + noted -> Open/Held held BelowGate
         Held + promise kept -> refused: ticket 7 has no such promise
         Held + call now -> Open/Planned due
+        Held + approved -> Open/Planned due
+        Held + refused -> Open/Held held CallRefused
         Held + booked -> Paused/Done
         Held + fixed -> Resolved/Done finding Repaired
         Held + nonsense -> refused: ticket 7: the outcome is refused
@@ -277,6 +287,8 @@ fn state_by_event() {
         Visit + noted -> Paused/Done
         Visit + promise kept -> refused: ticket 7 has no such promise
         Visit + call now -> Paused/Planned due
+        Visit + approved -> refused: ticket 7 is not ready to ring: no call of it waits for anybody's approval
+        Visit + refused -> refused: ticket 7 is not ready to ring: no call of it waits for anybody's approval
         Visit + booked -> Paused/Done
         Visit + fixed -> Resolved/Done finding Repaired
         Visit + nonsense -> refused: ticket 7: the outcome is refused
@@ -297,6 +309,8 @@ fn state_by_event() {
         Closed + noted -> refused: ticket 7 is closed; only its outcome can be corrected
         Closed + promise kept -> refused: ticket 7 is closed; only its outcome can be corrected
         Closed + call now -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + approved -> refused: ticket 7 is closed; only its outcome can be corrected
+        Closed + refused -> refused: ticket 7 is closed; only its outcome can be corrected
         Closed + booked -> refused: ticket 7 is closed; only its outcome can be corrected
         Closed + fixed -> refused: ticket 7 is closed; only its outcome can be corrected
         Closed + nonsense -> refused: ticket 7 is closed; only its outcome can be corrected

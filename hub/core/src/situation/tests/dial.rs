@@ -10,7 +10,7 @@ use crate::phone_number::PhoneNumber;
 use crate::ticket::{TicketCategory, TicketKind};
 use jiff::SignedDuration;
 
-fn household() -> Household {
+pub(super) fn household() -> Household {
     let said = Standing {
         subject: Subject::SERVICE_CALLS,
         consent: Consent::Given,
@@ -144,7 +144,7 @@ fn earlier_calls_count() {
         let mut changes = Changes::default();
         let dial = unit
             .situation
-            .dial(id, Some(&home), &[], morning(), &mut changes)
+            .dial(id, Some(&home), &[], released(), morning(), &mut changes)
             .unwrap();
         assert_eq!(dial, expected, "{name}");
         let event = match expected {
@@ -157,7 +157,10 @@ fn earlier_calls_count() {
     let mut unit = Unit::new();
     unit.sees(alarm("pump", 0.95, Severity::Major));
     let (id, mut changes) = (unit.situation.tickets[0].id, Changes::default());
-    let dial = unit.situation.dial(id, None, &[], morning(), &mut changes).unwrap();
+    let dial = unit
+        .situation
+        .dial(id, None, &[], released(), morning(), &mut changes)
+        .unwrap();
     assert_eq!(dial, Dial::Held(HoldReason::NoOwner));
     let household = household();
     let home = Home {
@@ -166,7 +169,7 @@ fn earlier_calls_count() {
     };
     let again = unit
         .situation
-        .dial(id, Some(&home), &[], morning(), &mut changes)
+        .dial(id, Some(&home), &[], released(), morning(), &mut changes)
         .unwrap();
     assert_eq!(again, Dial::Settled, "a person has it");
 }
@@ -226,7 +229,7 @@ fn a_person_opens_a_ticket() {
     };
     let dial = unit
         .situation
-        .dial(id, Some(&home), &[], morning(), &mut Changes::default());
+        .dial(id, Some(&home), &[], released(), morning(), &mut Changes::default());
     assert_eq!(dial.unwrap(), Dial::Settled);
     assert!(report(&mut unit, TicketKind::Consult, " ").0.is_err(), "without a word");
     let mut unit = Unit::new();
@@ -251,7 +254,7 @@ fn calls_that_rang_nobody_use_up_no_place() {
         };
         let mut changes = Changes::default();
         unit.situation
-            .dial(id, Some(&home), calls, morning(), &mut changes)
+            .dial(id, Some(&home), calls, released(), morning(), &mut changes)
             .unwrap()
     };
     let failed = |hours| ago(hours, R::NetworkFailure, D::Outbound);
@@ -287,7 +290,7 @@ fn a_wish_for_a_call_waives_only_what_was_before_it() {
         let calls: Vec<_> = used_up.into_iter().chain([last]).collect();
         let mut changes = Changes::default();
         unit.situation
-            .dial(id, Some(&home), &calls, morning(), &mut changes)
+            .dial(id, Some(&home), &calls, released(), morning(), &mut changes)
             .unwrap()
     };
     let failed = ago(0, R::NetworkFailure, D::Outbound);

@@ -84,7 +84,7 @@ fn situation_by_observation() {
             finding.opened, ticket.opened
         a fault below the gate, held + unknown: Open pump x2 with ticket; ticket Open/Held pump held BelowGate;
             nothing is told
-        a fault below the gate, held + clear: Cleared pump x1 with ticket; ticket Open/Held pump held BelowGate;
+        a fault below the gate, held + clear: Cleared pump x1 with ticket; ticket Open/Held pump held FindingCleared;
             finding.cleared, ticket.finding_cleared
         an unknown fault + pump: Open pump x2 with ticket; ticket Open/Planned pump;
             finding.named, ticket.finding_grew

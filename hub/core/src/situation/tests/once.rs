@@ -19,6 +19,10 @@ fn deed() -> impl Strategy<Value = Deed> {
     let event = prop_oneof![
         Just(TicketEvent::Taken),
         Just(TicketEvent::CallRequested),
+        Just(TicketEvent::CallApproved),
+        Just(TicketEvent::CallRefused {
+            reason: "not sure enough".into()
+        }),
         Just(TicketEvent::Held {
             reason: HoldReason::BelowGate
         }),
