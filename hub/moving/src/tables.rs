@@ -286,8 +286,13 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "ticket",
-        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, contact_requested_by:text, contact_reason:text, outcome:jsonb, trace:uuid, kind:text, category:text, label:text, contact_phase:text, promise:jsonb, promised_by:timestamp with time zone, correction:jsonb, next_promise:jsonb",
+        "id:uuid, number:bigint, tenant:text, appliance:bigint, finding:uuid, fault_class:text, severity:text, assignee:text, opened_at:timestamp with time zone, closed_at:timestamp with time zone, contact_due:timestamp with time zone, contact_requested_by:text, contact_reason:text, outcome:jsonb, trace:uuid, kind:text, category:text, label:text, contact_phase:text, promise:jsonb, promised_by:timestamp with time zone, correction:jsonb, next_promise:jsonb, judged:jsonb, contact_approved_by:text",
         "id",
+    ),
+    table(
+        "release_tally",
+        "tenant:text, model:text, fault_class:text, was_right:bigint, was_wrong:bigint, approved:bigint, refused:bigint",
+        "tenant, model, fault_class",
     ),
     table(
         "appointment",

@@ -6,6 +6,7 @@ use crate::caller;
 use crate::finding;
 use crate::household;
 use crate::page::{id_cursor, page, page_limit};
+use crate::release;
 use crate::row::{Columns, count, db, not_found, sql, stored};
 use crate::site_row::appliance_views;
 use crate::situation;
@@ -73,8 +74,10 @@ impl ContactStore for PostgresStore {
         let household = household::lock_of_appliance(&mut tx, &self.keyring, situation.appliance).await?;
         let (past, calls) = attempt::past(&mut tx, ticket, household.as_ref(), now).await?;
         let home = household.as_ref().map(|household| Home { household, calls });
+        let predicted = situation.predicted(situation.ticket(ticket)?);
+        let tally = release::tally(&mut tx, &situation.tenant, predicted.as_ref()).await?;
         let mut changes = Changes::default();
-        let dial = situation.dial(ticket, home.as_ref(), &past, now, &mut changes)?;
+        let dial = situation.dial(ticket, home.as_ref(), &past, tally, now, &mut changes)?;
         let owner = household.and_then(OwnerView::to_ring);
         let begun = match (dial.refusal(), owner) {
             (Some(Begun::Settled), _) => return Ok(Begun::Settled),

@@ -37,6 +37,7 @@ mod progress;
 mod quarantine;
 mod read_pool;
 mod reading;
+mod release;
 mod retention;
 mod row;
 mod schema;

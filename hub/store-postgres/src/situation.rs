@@ -5,6 +5,7 @@ use crate::attempt;
 use crate::finding;
 use crate::household::ledger;
 use crate::keyring::random;
+use crate::release;
 use crate::row::{Columns, db, not_found, sql, stored};
 use crate::scoring;
 use crate::store::sealed;
@@ -193,7 +194,8 @@ pub(crate) async fn save(conn: &mut PgConnection, mut changes: Changes, now: Tim
     ticket_row::save(conn, tickets, visits, &changes.lines, &changes.told).await?;
     attempt::save(conn, changes.attempts.values()).await?;
     refuse(conn, &changes.refusals).await?;
-    scoring::restart(conn, &changes.restarted, now).await
+    scoring::restart(conn, &changes.restarted, now).await?;
+    release::add(conn, &changes.tallies).await
 }
 
 /// New tickets get the next numbers of their tenants.

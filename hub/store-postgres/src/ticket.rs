@@ -5,6 +5,7 @@ use crate::attempt;
 use crate::finding;
 use crate::household;
 use crate::page::{id_cursor, page, page_limit};
+use crate::release;
 use crate::row::{Columns, count, db, not_found, sql, stored};
 use crate::site_row::{appliance_views, service_point};
 use crate::situation;
@@ -14,6 +15,7 @@ use crate::ticket_row;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::id::{ApplianceId, TicketId};
+use hub_core::release::{Predicted, Release};
 use hub_core::situation::Changes;
 use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketCategory, TicketEvent, TicketKind, TicketLabels};
 use hub_store::error::Result;
@@ -36,24 +38,31 @@ impl TicketStore for PostgresStore {
         let limit = limit.clamp(1, PAGE_MAX);
         let mut tx = self.begin_scoped(actor).await?;
         let newest = newest();
-        let (mut below, mut behind) = (None, None);
+        let (mut edge, mut behind) = (None, None);
         if filter.promised {
             behind = place(after)?;
         } else {
-            below = id_cursor(after)?;
+            edge = id_cursor(after)?;
         }
+        // In the text, not bound: by a general plan the database would not see that the index of these few will do.
         let resolved = TicketCategory::Resolved.name();
-        let (only, order) = if filter.promised {
-            let stands = format!("t.promised_by is not null and t.category <> '{resolved}' and");
-            (stands, "t.promised_by, t.id")
-        } else {
-            (String::new(), "t.id desc")
+        let mut only = String::new();
+        if filter.promised {
+            only += &format!("t.promised_by is not null and t.category <> '{resolved}' and ");
+        }
+        if filter.ready_to_ring {
+            only += "t.contact_phase = 'held' and t.contact_reason in ('below_gate', 'ready_to_ring') and ";
+        }
+        let (beyond, order) = match (filter.promised, filter.ready_to_ring) {
+            (true, _) => ("<", "t.promised_by, t.id"),
+            (false, true) => (">", "t.id"),
+            (false, false) => ("<", "t.id desc"),
         };
         let query = format!(
             "select t.*, {newest}, (f.prediction->>'probability')::real as probability, n.ticket_status \
              from ticket t join tenant n on n.id = t.tenant left join finding f on f.id = t.finding \
              where {only} ($1::text is null or t.tenant = $1) and ($2::text is null or t.category = $2) \
-               and ($3::text is null or t.assignee = $3) and ($4::uuid is null or t.id < $4) \
+               and ($3::text is null or t.assignee = $3) and ($4::uuid is null or t.id {beyond} $4) \
                and ($9::timestamptz is null or (t.promised_by, t.id) > ($9, $10)) \
                and ($7::text is null or t.kind = $7) and ($8::text is null or t.label = $8) \
                and ($6::text[] is null or t.appliance in (select id from appliance where service_point = any($6))) \
@@ -63,7 +72,7 @@ impl TicketStore for PostgresStore {
             .bind(actor.tenant())
             .bind(filter.category.map(TicketCategory::name))
             .bind(&filter.assignee)
-            .bind(below)
+            .bind(edge)
             .bind(page_limit(limit))
             .bind(actor.sites())
             .bind(filter.kind.map(TicketKind::name))
@@ -140,8 +149,16 @@ impl TicketStore for PostgresStore {
             Some(fault) => Some(finding::by_id(&mut tx, fault.finding).await?),
             None => None,
         };
+        let release = match &finding {
+            Some(finding) => {
+                let tally = release::tally(&mut tx, &ticket.tenant, Some(&Predicted::of(finding))).await?;
+                Some(Release::of(finding, tally))
+            }
+            None => None,
+        };
         Ok(TicketView {
             finding,
+            release,
             labels: row.json("ticket_status")?,
             attempts,
             ticket,

@@ -32,6 +32,7 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ServiceTicket> {
             phase: row.word("contact_phase")?,
             due: row.maybe_at("contact_due")?,
             requested_by: row.col("contact_requested_by")?,
+            approved_by: row.col("contact_approved_by")?,
             reason: row.maybe_word("contact_reason")?,
         },
         appointment: row.maybe_json("appointment")?,
@@ -39,6 +40,7 @@ pub(crate) fn from_row(row: &PgRow) -> Result<ServiceTicket> {
         next_promise: row.maybe_json("next_promise")?,
         outcome: row.maybe_json("outcome")?,
         correction: row.maybe_json("correction")?,
+        judged: row.maybe_json("judged")?,
         trace: TraceId(row.col("trace")?),
     })
 }
@@ -104,20 +106,21 @@ pub(crate) async fn save(
     sqlx::query(
         "with changed as ( \
            insert into ticket (id, number, tenant, appliance, kind, finding, fault_class, severity, category, label, assignee, \
-             opened_at, closed_at, contact_phase, contact_due, contact_requested_by, contact_reason, \
-             promise, promised_by, next_promise, outcome, correction, trace) \
+             opened_at, closed_at, contact_phase, contact_due, contact_requested_by, contact_approved_by, contact_reason, \
+             promise, promised_by, next_promise, outcome, correction, judged, trace) \
            select t.id, t.number, t.tenant, t.appliance, t.kind, t.finding, t.fault_class, t.severity, \
              k.row #>> '{status,category}', k.row #>> '{status,label}', t.assignee, t.opened_at, t.closed_at, \
              k.row #>> '{contact,phase}', (k.row #>> '{contact,due}')::timestamptz, \
-             k.row #>> '{contact,requested_by}', k.row #>> '{contact,reason}', \
-             t.promise, (k.row #>> '{promise,by}')::timestamptz, t.next_promise, t.outcome, t.correction, t.trace \
+             k.row #>> '{contact,requested_by}', k.row #>> '{contact,approved_by}', k.row #>> '{contact,reason}', \
+             t.promise, (k.row #>> '{promise,by}')::timestamptz, t.next_promise, t.outcome, t.correction, t.judged, t.trace \
            from jsonb_array_elements($1) as k (row) cross join lateral jsonb_populate_record(null::ticket, k.row) t \
            on conflict (id) do update set finding = excluded.finding, fault_class = excluded.fault_class, \
              severity = excluded.severity, category = excluded.category, label = excluded.label, \
              assignee = excluded.assignee, closed_at = excluded.closed_at, contact_phase = excluded.contact_phase, \
              contact_due = excluded.contact_due, contact_requested_by = excluded.contact_requested_by, \
-             contact_reason = excluded.contact_reason, promise = excluded.promise, promised_by = excluded.promised_by, \
-             next_promise = excluded.next_promise, outcome = excluded.outcome, correction = excluded.correction), \
+             contact_approved_by = excluded.contact_approved_by, contact_reason = excluded.contact_reason, promise = excluded.promise, promised_by = excluded.promised_by, \
+             next_promise = excluded.next_promise, outcome = excluded.outcome, correction = excluded.correction, \
+             judged = excluded.judged), \
          visit as ( \
            insert into appointment (id, tenant, ticket, state, slot_start, slot_end, service_point, agreed_by, made_at, \
              changed_at) \

@@ -9,6 +9,7 @@ use hub_core::appointment::Slot;
 use hub_core::contact::ContactAttempt;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, TicketId};
+use hub_core::release::Release;
 use hub_core::site::{Localised, ServicePoint};
 use hub_core::ticket::{ServiceTicket, TicketCategory, TicketEvent, TicketKind, TicketLabels};
 use jiff::Timestamp;
@@ -49,6 +50,8 @@ pub struct TicketView {
     pub owner: Option<OwnerView>,
     /// Finding that it was opened for, if it was.
     pub finding: Option<Finding>,
+    /// Where such predictions stand on their way to calls that nobody approves; none without a finding.
+    pub release: Option<Release>,
     /// Labels of its tenant.
     pub labels: TicketLabels,
     /// Who comes, with its slots.
@@ -74,6 +77,9 @@ pub struct TicketFilter {
     pub assignee: Option<String>,
     /// Only those that are not closed and on which a promise stands, the first due first: what is overdue leads the list.
     pub promised: bool,
+    /// Only those that are ready to ring once a person approves, the longest waiting first
+    /// ([`hub_core::contact::ContactThread::waits_for_approval`]).
+    pub ready_to_ring: bool,
 }
 
 /// The cursor of a page that ends with this ticket.
@@ -106,7 +112,8 @@ pub fn place(after: Option<&str>) -> Result<Option<(Timestamp, TicketId)>> {
 /// Tickets.
 #[async_trait]
 pub trait TicketStore: Send + Sync {
-    /// Tickets, newest first; with [`TicketFilter::promised`], by the times of their promises.
+    /// Tickets, newest first; with [`TicketFilter::promised`], by the times of their promises, else with
+    /// [`TicketFilter::ready_to_ring`], oldest first.
     async fn tickets(
         &self,
         actor: &Actor,

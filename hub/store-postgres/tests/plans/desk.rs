@@ -4,17 +4,57 @@ use crate::load::{DEVICES, Load};
 use hub_core::actor::Actor;
 use hub_core::appointment::AppointmentEvent;
 use hub_core::call_result::CallResult;
+use hub_core::call_rules::HoldReason;
 use hub_core::contact::AttemptEvent;
 use hub_core::outcome::{Outcome, Resolution, Verdict};
+use hub_core::prediction::UNKNOWN_FAULT;
+use hub_core::situation::Observation;
 use hub_core::ticket::TicketEvent;
 use hub_store::appointment::{AppointmentFilter, AppointmentStore};
 use hub_store::conformance::scene::{alarm, appliance};
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::prediction::{PredictionStore, ScoringCommit};
-use hub_store::ticket::TicketStore;
+use hub_store::ticket::{TicketFilter, TicketStore};
 use jiff::SignedDuration;
 
 impl Load<'_> {
+    /// What names no part is ready to ring, and a person refuses it.
+    async fn review(&self) {
+        let (store, now, hub) = (self.store, self.now, Actor::hub("test"));
+        let washer = appliance(store, "acme", "wm-2").await;
+        let commit = ScoringCommit {
+            observations: vec![alarm(washer, UNKNOWN_FAULT, 0.95)],
+            ..ScoringCommit::default()
+        };
+        let opened = store.commit_scoring(&commit, now).await.unwrap()[0].opened;
+        let ticket = opened.expect("a ticket");
+        let random = [u8::try_from(100 + self.number).unwrap(); 20];
+        let begun = store.begin_attempt(ticket, now, random).await.unwrap();
+        assert_eq!(begun, Begun::Held(HoldReason::ReadyToRing));
+        let ready = TicketFilter {
+            ready_to_ring: true,
+            ..TicketFilter::default()
+        };
+        assert!(!store.tickets(&hub, &ready, None, 8).await.unwrap().items.is_empty());
+        let refused = TicketEvent::CallRefused {
+            reason: "a filter was cleaned".to_owned(),
+        };
+        let closed = TicketEvent::Closed {
+            outcome: Outcome {
+                resolution: Resolution::Unreachable,
+                verdict: Verdict::NotChecked,
+                note: String::new(),
+            },
+        };
+        let cleared = ScoringCommit {
+            observations: vec![Observation::Clear { appliance: washer }],
+            ..ScoringCommit::default()
+        };
+        store.apply_ticket(&hub, ticket, &refused, now).await.unwrap();
+        store.apply_ticket(&hub, ticket, &closed, now).await.unwrap();
+        store.commit_scoring(&cleared, now).await.unwrap();
+    }
+
     /// An alarm becomes a ticket, its owner is rung, the technician is on the way, and a person closes it.
     pub async fn desk(&self) {
         self.plans.step("desk", DEVICES);
@@ -41,6 +81,7 @@ impl Load<'_> {
         }
         let view = store.ticket(&hub, ticket, now).await.unwrap();
         assert_eq!(view.attempts.len(), 1);
+        self.review().await;
         let closed = TicketEvent::Closed {
             outcome: Outcome {
                 resolution: Resolution::FalseAlarm,

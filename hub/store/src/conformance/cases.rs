@@ -88,6 +88,13 @@ macro_rules! for_each_case {
                 contact_later::the_last_place_of_a_slot_is_given_once [Concurrent],
                 contact_later::a_site_file_can_be_applied_while_calls_begin_and_end [Concurrent],
             }
+            release {
+                release::nobody_is_rung_by_a_simulators_word_until_a_person_approves [],
+                release::what_a_person_refused_stays_unrung [],
+                release::an_approval_in_the_night_rings_in_the_morning [],
+                release::verdicts_of_closed_tickets_release_and_a_correction_takes_that_back [],
+                release::what_is_ready_to_ring_is_listed_by_tenant_and_in_pages [],
+            }
             appointment {
                 appointment::a_visit_is_moved_called_off_and_agreed_again [],
                 appointment::a_visit_ends_with_its_technician_or_with_its_ticket [],

@@ -28,6 +28,7 @@ mod lease;
 mod prediction;
 mod quarantine;
 mod reading;
+mod release;
 mod retention;
 mod roles;
 pub mod scene;

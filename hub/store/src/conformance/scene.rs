@@ -8,9 +8,11 @@ use crate::site::SiteStore;
 use crate::telemetry::{Command, Ingest, Ingested, PresenceChange, TelemetryStore};
 use crate::{Store, error};
 use hub_core::actor::Actor;
+use hub_core::budget::precision::Counted;
 use hub_core::id::{ApplianceId, DeviceId, TenantId, TraceId};
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::profile::{ApplianceProfile, Channel};
+use hub_core::release::{Basis, EvidenceKind};
 use hub_core::site::Site;
 use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
@@ -151,7 +153,17 @@ pub fn telemetry(appliance: ApplianceId, boot: u64, first: u64, samples: u64) ->
     Ingest::Telemetry(message(appliance, boot, first, samples))
 }
 
+/// By a model that has earned calls in a fleet elsewhere, so that nobody has to approve them.
 pub fn alarm(appliance: ApplianceId, class: &str, probability: f32) -> Observation {
+    let basis = Basis {
+        kind: EvidenceKind::Fleet,
+        stated: Counted { right: 100, wrong: 0 },
+    };
+    alarm_on(basis, appliance, class, probability)
+}
+
+/// By a model whose figures stand on this.
+pub fn alarm_on(basis: Basis, appliance: ApplianceId, class: &str, probability: f32) -> Observation {
     let channel = Contribution {
         channel: "drain_pump_current".into(),
         share: 0.8,
@@ -171,6 +183,7 @@ pub fn alarm(appliance: ApplianceId, class: &str, probability: f32) -> Observati
             at: morning(),
             since: morning(),
             top: vec![channel.clone()],
+            basis,
         },
         evidence: Evidence {
             channels: vec![channel],

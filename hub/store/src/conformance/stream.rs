@@ -97,7 +97,7 @@ async fn score(store: &dyn Store, hour: i64) {
     }
 }
 
-/// Owners are rung, answer in their way, and a person closes what is old.
+/// Owners are rung, answer in their way, and a person approves or refuses what is ready to ring and closes what is old.
 async fn act(store: &dyn Store, hour: i64) {
     let now = after(hour * 60);
     for id in by_number(store, due(store, now).await).await {
@@ -129,6 +129,16 @@ async fn act(store: &dyn Store, hour: i64) {
     let mut all = tickets(store).await;
     all.sort_by_key(|ticket| (ticket.tenant.clone(), ticket.number));
     for ticket in all {
+        if ticket.contact.waits_for_approval() {
+            let decided = match ticket.number % 4 {
+                0 => TicketEvent::CallRefused {
+                    reason: format!("hour {hour}"),
+                },
+                _ => TicketEvent::CallApproved,
+            };
+            let li = Actor::hub("li");
+            store.apply_ticket(&li, ticket.id, &decided, now).await.unwrap();
+        }
         let old = !ticket.is_closed() && now.duration_since(ticket.opened_at).as_hours() >= 30;
         if old {
             let (resolution, verdict) = match ticket.number % 3 {

@@ -12,6 +12,7 @@ use hub_core::call_rules::HoldReason;
 use hub_core::contact::{AttemptEvent, AttemptState, ContactAttempt, ContactPhase, Direction};
 use hub_core::id::{ApplianceId, AttemptId, HouseholdId, TenantId, TicketId};
 use hub_core::phone_number::PhoneNumber;
+use hub_core::release::Tally;
 use hub_core::situation::{Changes, Home, Keyed, PastCall, Placing, Situation, for_caller, is_in_call};
 use hub_core::ticket::ServiceTicket;
 use jiff::Timestamp;
@@ -139,8 +140,10 @@ impl State {
             calls: self.calls_with(household),
         });
         let past: Vec<PastCall> = self.attempts_of(ticket).iter().map(PastCall::from).collect();
+        let predicted = situation.predicted(situation.ticket(ticket)?);
+        let tally = predicted.map_or_else(Tally::default, |of| self.tally(&situation.tenant, &of));
         let mut changes = Changes::default();
-        let dial = situation.dial(ticket, home.as_ref(), &past, now, &mut changes)?;
+        let dial = situation.dial(ticket, home.as_ref(), &past, tally, now, &mut changes)?;
         let owner = household.and_then(OwnerView::to_ring);
         let begun = match (dial.refusal(), owner) {
             (Some(Begun::Settled), _) => return Ok(Begun::Settled),

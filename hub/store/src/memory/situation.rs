@@ -97,6 +97,9 @@ impl State {
                 event: line.event,
             });
         }
+        for (of, added) in changes.tallies {
+            *self.tallies.entry(of).or_default() += added;
+        }
         for refusal in changes.refusals {
             self.refuse(&refusal);
         }

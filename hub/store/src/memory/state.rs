@@ -28,6 +28,7 @@ use hub_core::id::{
 };
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
+use hub_core::release::{Predicted, Tally};
 use hub_core::site::{Localised, Price, ServicePoint, Trunk};
 use hub_core::situation::Running;
 use hub_core::ticket::{ServiceTicket, TicketLabels};
@@ -75,6 +76,7 @@ pub(super) struct State {
     pub(super) baselines: BTreeMap<ApplianceId, Baseline>,
     pub(super) findings: BTreeMap<FindingId, Finding>,
     pub(super) tickets: BTreeMap<TicketId, ServiceTicket>,
+    pub(super) tallies: BTreeMap<(TenantId, Predicted), Tally>,
     pub(super) appointments: BTreeMap<AppointmentId, Appointment>,
     pub(super) timelines: BTreeMap<TicketId, Vec<TimelineEntry>>,
     pub(super) attempts: BTreeMap<AttemptId, Running>,

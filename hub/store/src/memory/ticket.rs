@@ -9,7 +9,8 @@ use crate::ticket::{TicketFilter, TicketStore, TicketSummary, TicketView, cursor
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::finding::Finding;
-use hub_core::id::{ApplianceId, TicketId};
+use hub_core::id::{ApplianceId, TenantId, TicketId};
+use hub_core::release::{Predicted, Release, Tally};
 use hub_core::situation::Changes;
 use hub_core::ticket::{ServiceTicket, TIMELINE_MAX, TicketEvent, TicketKind};
 use jiff::Timestamp;
@@ -25,11 +26,12 @@ impl TicketStore for MemoryStore {
         limit: usize,
     ) -> Result<Page<TicketSummary>> {
         actor.may(Act::ReadTickets)?;
-        let (mut below, mut behind) = (TicketId(Uuid::max()), None);
+        let is_queue = filter.ready_to_ring && !filter.promised;
+        let (mut edge, mut behind) = (None, None);
         if filter.promised {
             behind = place(after)?;
         } else {
-            below = cursor::<Uuid>(after)?.map_or(below, TicketId);
+            edge = cursor::<Uuid>(after)?.map(TicketId);
         }
         let state = self.state();
         let wanted = |ticket: &&ServiceTicket| {
@@ -41,11 +43,14 @@ impl TicketStore for MemoryStore {
                 && filter.label.as_ref().is_none_or(|label| ticket.status.label == *label)
                 && (filter.assignee.is_none() || ticket.assignee == filter.assignee)
                 && (!filter.promised || !ticket.is_closed() && promised(ticket) > behind)
+                && (!filter.ready_to_ring || ticket.contact.waits_for_approval())
+                && edge.is_none_or(|edge| if is_queue { ticket.id > edge } else { ticket.id < edge })
         };
-        let tickets = state.tickets.range(..below).rev().map(|(_, ticket)| ticket);
-        let mut tickets: Vec<&ServiceTicket> = tickets.filter(wanted).collect();
+        let mut tickets: Vec<&ServiceTicket> = state.tickets.values().filter(wanted).collect();
         if filter.promised {
             tickets.sort_by_key(|ticket| promised(ticket));
+        } else if !is_queue {
+            tickets.reverse();
         }
         let summaries = tickets.into_iter().filter_map(|ticket| {
             let labels = &state.tenants.get(&ticket.tenant)?.labels;
@@ -77,6 +82,9 @@ impl TicketStore for MemoryStore {
                 .household_of(appliance)?
                 .and_then(|household| OwnerView::on_ticket(household, actor)),
             finding: state.finding_of(&ticket).cloned(),
+            release: state
+                .finding_of(&ticket)
+                .map(|finding| Release::of(finding, state.tally(&ticket.tenant, &Predicted::of(finding)))),
             labels: state.tenant(&ticket.tenant)?.labels.clone(),
             service_point: point.cloned(),
             next_slot: point.and_then(|point| state.next_slot(&ticket.tenant, point, now)),
@@ -146,6 +154,12 @@ fn promised(ticket: &ServiceTicket) -> Option<(Timestamp, TicketId)> {
 impl State {
     fn finding_of(&self, ticket: &ServiceTicket) -> Option<&Finding> {
         self.findings.get(&ticket.fault.as_ref()?.finding)
+    }
+
+    /// What people made of such predictions.
+    pub(super) fn tally(&self, tenant: &TenantId, predicted: &Predicted) -> Tally {
+        let of = (tenant.clone(), predicted.clone());
+        self.tallies.get(&of).copied().unwrap_or_default()
     }
 
     pub(super) fn ticket(&self, id: TicketId) -> Result<ServiceTicket> {

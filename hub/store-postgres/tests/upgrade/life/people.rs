@@ -3,6 +3,7 @@
 use super::{appliance, at, day, tenant};
 use hub_core::actor::Actor;
 use hub_core::appointment::Slot;
+use hub_core::budget::precision::Counted;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::contact::AttemptEvent;
@@ -10,6 +11,7 @@ use hub_core::id::{AttemptId, TicketId, TraceId};
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
+use hub_core::release::{Basis, EvidenceKind};
 use hub_core::situation::Observation;
 use hub_core::ticket::TicketEvent;
 use hub_store::contact::{Begun, ContactStore};
@@ -195,6 +197,10 @@ pub async fn alarm(store: &PostgresStore, name: &str, class: &str, probability: 
             at: now,
             since,
             top: vec![pump.clone()],
+            basis: Basis {
+                kind: EvidenceKind::Fleet,
+                stated: Counted { right: 100, wrong: 0 },
+            },
         },
         evidence: Evidence {
             channels: vec![pump],
@@ -219,7 +225,12 @@ async fn ring(store: &PostgresStore, ticket: TicketId, now: Timestamp) -> Attemp
     let second = now.as_second().to_be_bytes();
     let mut random = [0; 20];
     random[..8].copy_from_slice(&second);
-    match store.begin_attempt(ticket, now, random).await.unwrap() {
+    let mut begun = store.begin_attempt(ticket, now, random).await.unwrap();
+    if begun == Begun::Held(HoldReason::ReadyToRing) {
+        act(store, ticket, TicketEvent::CallApproved, now).await;
+        begun = store.begin_attempt(ticket, now, random).await.unwrap();
+    }
+    match begun {
         Begun::Ring(order) => order.attempt.id,
         other => panic!("{other:?}"),
     }
