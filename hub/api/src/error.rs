@@ -150,6 +150,7 @@ fn ticket_rule(rule: &TicketError) -> &'static str {
         TicketError::Closed(_) => "ticket-closed",
         TicketError::InCall(_) => "ticket-in-call",
         TicketError::NotPlanned(_) => "ticket-not-planned",
+        TicketError::NotReadyToRing(_) => "not-ready-to-ring",
         TicketError::NoVisit(_) => "ticket-no-visit",
         TicketError::Visit { source, .. } => match source {
             AppointmentError::Over { .. } => "visit-over",

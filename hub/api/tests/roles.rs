@@ -38,7 +38,9 @@ fn needs(method: &str, path: &str) -> Needs {
         ("post", "/quarantine/replay") => Act::ReplayQuarantine,
         ("post", "/tickets" | "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book")
         | ("post", "/tickets/{id}/status" | "/tickets/{id}/promise" | "/tickets/{id}/promise-kept")
-        | ("post", "/tickets/{id}/promise-released") => Act::WorkTickets,
+        | ("post", "/tickets/{id}/promise-released" | "/tickets/{id}/call/approve" | "/tickets/{id}/call/refuse") => {
+            Act::WorkTickets
+        }
         ("post", "/tickets/{id}/note") => Act::NoteTickets,
         // By what the body says: other events of a visit are work on the ticket.
         ("post", "/tickets/{id}/appointment") => Act::AttendVisits,
@@ -79,7 +81,9 @@ fn asked(method: &str, path: &str, of: &Things) -> (&'static str, Value) {
             "",
             json!({ "what": "a call", "to": "Li", "by": "2099-01-01T00:00:00Z" }),
         ),
-        ("post", "/tickets/{id}/promise-released") => ("", json!({ "reason": "spoken with" })),
+        ("post", "/tickets/{id}/promise-released" | "/tickets/{id}/call/refuse") => {
+            ("", json!({ "reason": "spoken with" }))
+        }
         ("post", "/tickets/{id}/book") => ("", json!({ "start": "2026-03-03T01:00:00Z" })),
         ("post", _) => ("", json!({})),
         _ => ("", Value::Null),

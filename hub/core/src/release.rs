@@ -110,8 +110,8 @@ impl Predicted {
         }
     }
 
-    /// Whether it names something that could be found right.
-    fn is_named(&self) -> bool {
+    /// Whether it names a part that could be found worn. Of another one a call says nothing but that readings differ.
+    pub fn names_a_part(&self) -> bool {
         let family = self.model.split('/').next().unwrap_or_default();
         self.fault_class != UNKNOWN_FAULT && family != GENERIC
     }
@@ -195,13 +195,13 @@ impl Release {
     /// Verdicts from which they are released, as many being wrong as are now. None where nothing is named, or 10,000 would be too few.
     pub fn verdicts_needed(&self) -> Option<u32> {
         let needed = verdicts_needed(self.verdicts().wrong, SURE_MIN)?;
-        self.predicted.is_named().then_some(needed.max(VERDICTS_MIN))
+        self.predicted.names_a_part().then_some(needed.max(VERDICTS_MIN))
     }
 
     /// Why a call about them needs an approval; none where the hub rings by itself.
     pub fn withheld(&self) -> Option<Unreleased> {
         let verdicts = self.verdicts();
-        if !self.predicted.is_named() {
+        if !self.predicted.names_a_part() {
             return Some(Unreleased::NoNamedFault);
         }
         if verdicts.right.saturating_add(verdicts.wrong) < VERDICTS_MIN {

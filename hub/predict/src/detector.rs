@@ -297,6 +297,7 @@ impl Detector {
         let name = || naming::classify(&span.scaled, &manifest.features, &manifest.classification);
         let (fault_class, severity) = self.fault.get_or_insert_with(name).clone();
         Some(FaultPrediction {
+            basis: manifest.evidence.basis(&fault_class),
             fault_class,
             severity,
             probability: naming::probability(state.held_peak, &manifest.probability),

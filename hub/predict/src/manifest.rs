@@ -6,8 +6,10 @@ pub use check::ManifestError;
 
 use std::collections::BTreeMap;
 
+use hub_core::budget::precision::Counted;
 use hub_core::families::{FaultWords, ModelWords};
 use hub_core::prediction::Severity;
+use hub_core::release::{Basis, EvidenceKind};
 use hub_core::site::Localised;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,9 @@ pub struct Manifest {
     pub features: Vec<Feature>,
     /// Tickets and calls that the model may cause. Stated by its maker and kept with the model; no rule of the hub reads it.
     pub budgets: Budgets,
+    /// What the model's figures stand on. One that does not say is as a simulator's.
+    #[serde(default)]
+    pub evidence: StatedEvidence,
     /// Training data.
     pub data: Vec<DataSource>,
     /// Figures measured when the model was made, by name.
@@ -241,6 +246,27 @@ pub struct Budgets {
     pub tickets: f64,
     /// Calls.
     pub calls: f64,
+}
+
+/// What the figures of a model stand on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedEvidence {
+    /// Kind of evidence.
+    pub kind: EvidenceKind,
+    /// Kind `fleet`: verdicts of closed tickets elsewhere, by fault class. They count towards calls that nobody approves.
+    #[serde(default)]
+    pub verdicts: BTreeMap<String, Counted>,
+}
+
+impl StatedEvidence {
+    /// What is stated for one fault class.
+    pub fn basis(&self, fault_class: &str) -> Basis {
+        Basis {
+            kind: self.kind,
+            stated: self.verdicts.get(fault_class).copied().unwrap_or_default(),
+        }
+    }
 }
 
 /// Where training data came from.

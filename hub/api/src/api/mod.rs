@@ -31,6 +31,8 @@ mod session_open;
 pub mod ticket_appointment;
 pub mod ticket_book;
 pub mod ticket_call;
+pub mod ticket_call_approve;
+pub mod ticket_call_refuse;
 pub mod ticket_close;
 pub mod ticket_correction;
 pub mod ticket_false_alarm;
@@ -103,6 +105,8 @@ fn acts(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(ticket_promise_kept::handle))
         .routes(routes!(ticket_promise_released::handle))
         .routes(routes!(ticket_call::handle))
+        .routes(routes!(ticket_call_approve::handle))
+        .routes(routes!(ticket_call_refuse::handle))
         .routes(routes!(ticket_book::handle))
         .routes(routes!(ticket_appointment::handle))
         .routes(routes!(ticket_false_alarm::handle))

@@ -1,4 +1,4 @@
-//! GET /api/v1/tickets: tickets, newest first, or by the times of their promises.
+//! GET /api/v1/tickets: tickets, newest first, or by the times of their promises, or those that are ready to ring.
 
 use super::model::{Page, TicketSummary};
 use super::{model, schema};
@@ -29,6 +29,8 @@ pub struct TicketsQuery {
     pub assignee: Option<String>,
     /// Only tickets that are not closed and have a promise, the first due first: what is overdue leads the list.
     pub promised: Option<bool>,
+    /// Only tickets of which a call waits for nothing but a person's approval, the longest waiting first.
+    pub ready_to_ring: Option<bool>,
     /// `next` of the page before.
     pub after: Option<String>,
     /// Items on the page, 1 to 200; 50 unless given.
@@ -49,6 +51,7 @@ pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result
         label: query.label,
         assignee: query.assignee,
         promised: query.promised.unwrap_or(false),
+        ready_to_ring: query.ready_to_ring.unwrap_or(false),
     };
     let page = app
         .store()
@@ -57,7 +60,7 @@ pub async fn list(app: &Inner, session: &Session, query: TicketsQuery) -> Result
     Ok(page)
 }
 
-/// Lists tickets, newest first; with `promised`, by the times of their promises.
+/// Lists tickets, newest first; with `promised`, by the times of their promises, else with `ready_to_ring`, oldest first.
 #[utoipa::path(get, path = "/api/v1/tickets", tag = "tickets", operation_id = "listTickets", params(TicketsQuery),
     responses(
         (status = 200, description = "A page", body = Page<TicketSummary>),

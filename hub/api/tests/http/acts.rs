@@ -63,6 +63,45 @@ async fn a_person_takes_books_and_closes() {
 }
 
 #[tokio::test]
+async fn what_is_ready_to_ring_is_refused_with_a_reason_or_approved() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let post = async |act: &str, key: &str, body: Value| {
+        let path = format!("{}/call/{act}", hub.ticket(3));
+        program.post(&path, key, &body).send().await.unwrap()
+    };
+    let ready = async || {
+        let page = program.json("/api/v1/tickets?ready_to_ring=true").await;
+        page["items"].as_array().unwrap().len()
+    };
+    assert_eq!(ready().await, 1);
+    let detail = program.json(&hub.ticket(3)).await;
+    assert_eq!(detail["ticket"]["contact"]["reason"], "below_gate");
+    let release = &detail["release"];
+    assert_eq!(release["model"], "washing-machine/1");
+    assert_eq!(
+        (&release["evidence"], &release["withheld"], &release["released"]),
+        (&json!("simulated"), &json!("no_named_fault"), &json!(false))
+    );
+    problem(post("refuse", "k1", json!({})).await, 400, "unreadable").await;
+    problem(post("refuse", "k2", json!({ "reason": " " })).await, 409, "ticket-text").await;
+    let refused = post("refuse", "k3", json!({ "reason": "a filter was cleaned" })).await;
+    let refused = refused.json::<Value>().await.unwrap();
+    assert_eq!(refused["contact"]["reason"], "call_refused");
+    assert_eq!(
+        (refused["status"]["category"].as_str(), ready().await),
+        (Some("open"), 0)
+    );
+    let approved = post("approve", "k4", json!({})).await.json::<Value>().await.unwrap();
+    assert_eq!(approved["contact"]["phase"], "planned");
+    assert_eq!(approved["contact"]["approved_by"], "admin");
+    problem(post("approve", "k5", json!({})).await, 409, "not-ready-to-ring").await;
+    let detail = program.json(&hub.ticket(3)).await;
+    let release = &detail["release"];
+    assert_eq!((&release["approved"], &release["refused"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
 async fn a_wrong_label_is_taken_back_with_a_reason() {
     let hub = Hub::start().await;
     let program = hub.program().await;

@@ -1,6 +1,7 @@
 //! Sample tickets: one with a call and a visit, one that nobody was rung for, one that a person must look at.
 
 use hub_core::appointment::{Appointment, AppointmentState, Slot};
+use hub_core::budget::precision::Counted;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
 use hub_core::consent::{Consent, Standing, Subject};
@@ -13,6 +14,7 @@ use hub_core::id::{
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
+use hub_core::release::{Basis, EvidenceKind, Release, Tally};
 use hub_core::site::{Localised, ServicePoint};
 use hub_core::ticket::{
     HUB, ServiceTicket, TicketCategory, TicketEvent, TicketFault, TicketKind, TicketLabels, TicketStatus,
@@ -175,12 +177,27 @@ fn finding(n: u128, fault_class: &str, probability: f32, severity: Severity) -> 
             at: at("08:59"),
             since: evidence.anomalous_since,
             top: evidence.channels.clone(),
+            basis: Basis {
+                kind: EvidenceKind::Fleet,
+                stated: Counted { right: 24, wrong: 1 },
+            },
         },
         evidence,
         ticket: Some(TicketId(Uuid::from_u128(n))),
         suppressed_until: None,
         trace: TraceId(Uuid::from_u128(300 + n)),
     }
+}
+
+/// What people of acme made of such predictions.
+fn release(finding: &Finding) -> Release {
+    let tally = Tally {
+        right: 14,
+        wrong: 2,
+        approved: 5,
+        refused: 1,
+    };
+    Release::of(finding, tally)
 }
 
 fn ticket(n: u128, finding: &Finding, category: TicketCategory, contact: ContactThread) -> ServiceTicket {
@@ -205,6 +222,7 @@ fn ticket(n: u128, finding: &Finding, category: TicketCategory, contact: Contact
         next_promise: None,
         outcome: None,
         correction: None,
+        judged: None,
         trace: finding.trace,
     }
 }
@@ -265,6 +283,7 @@ pub fn booked() -> TicketView {
         phase: ContactPhase::Done,
         due: None,
         requested_by: None,
+        approved_by: None,
         reason: None,
     };
     let mut ticket = ticket(1, &finding, TicketCategory::Paused, done);
@@ -319,6 +338,7 @@ pub fn booked() -> TicketView {
         ticket,
         appliance: appliance(1, "WM-2207-00417"),
         owner: Some(owner(1, Consent::Given)),
+        release: Some(release(&finding)),
         finding: Some(finding),
         labels: TicketLabels::default(),
         service_point: Some(service_point()),
@@ -337,6 +357,7 @@ pub fn withdrawn() -> TicketView {
         ticket,
         appliance: appliance(2, "WM-2207-00588"),
         owner: Some(owner(2, Consent::Withdrawn)),
+        release: Some(release(&finding)),
         finding: Some(finding),
         labels: TicketLabels::default(),
         service_point: Some(service_point()),
@@ -356,13 +377,15 @@ pub fn withdrawn() -> TicketView {
 
 /// Below the gate: a person decides.
 pub fn unsure() -> TicketView {
-    let finding = finding(3, "unknown_fault", 0.64, Severity::Minor);
+    let mut finding = finding(3, "unknown_fault", 0.64, Severity::Minor);
+    finding.prediction.basis = Basis::default();
     let reason = HoldReason::BelowGate;
     let ticket = ticket(3, &finding, TicketCategory::Open, ContactThread::held(reason));
     TicketView {
         ticket,
         appliance: appliance(3, "WM-2207-00591"),
         owner: Some(owner(3, Consent::Given)),
+        release: Some(release(&finding)),
         finding: Some(finding),
         labels: TicketLabels::default(),
         service_point: Some(service_point()),

@@ -1,6 +1,7 @@
 //! What a manifest must keep to.
 
 use hub_core::profile::{ApplianceProfile, check_name, check_sentence};
+use hub_core::release::EvidenceKind;
 
 use super::{FaultClass, Feature, Manifest, Resampling};
 
@@ -71,6 +72,9 @@ impl Manifest {
                 return refuse(format!("class {}: signature names unknown feature {name}", class.name));
             }
         }
+        if let Err(what) = self.check_evidence() {
+            return refuse(what);
+        }
         let words = self
             .features
             .iter()
@@ -79,6 +83,19 @@ impl Manifest {
         words
             .and_then(|()| self.check_numbers().map_err(str::to_owned))
             .or_else(refuse)
+    }
+
+    fn check_evidence(&self) -> Result<(), String> {
+        let mut stated = self.evidence.verdicts.keys();
+        let is_listed = |name: &&String| self.classification.classes.iter().any(|class| class.name == **name);
+        match self.evidence.kind {
+            EvidenceKind::Fleet => stated.find(|name| !is_listed(name)).map_or(Ok(()), |name| {
+                Err(format!("evidence.verdicts names unknown class {name}"))
+            }),
+            EvidenceKind::Simulated | EvidenceKind::Laboratory => stated.next().map_or(Ok(()), |_| {
+                Err("evidence.verdicts are those of a fleet: they need evidence.kind = \"fleet\"".into())
+            }),
+        }
     }
 
     fn check_numbers(&self) -> Result<(), &'static str> {

@@ -79,6 +79,36 @@ fn a_folder_that_is_incomplete_or_contradicts_itself_is_refused_and_the_others_a
         Model::load(&folder).err().unwrap(),
         ModelError::Manifest { .. }
     ));
+    // A test rig's counts release no calls: they may not even be stated as if they did.
+    let (_laboratory, folder) = copy("pump-rig");
+    let kind = "kind = \"laboratory\"";
+    let stated =
+        |kind: &str, class: &str| format!("kind = \"{kind}\"\nverdicts = {{ {class} = {{ right = 21, wrong = 0 }} }}");
+    edit(&folder.join("manifest.toml"), kind, &stated("laboratory", "flow_loss"));
+    let refused = Model::load(&folder).err().unwrap();
+    assert!(matches!(refused, ModelError::Manifest { .. }), "{refused}");
+    edit(
+        &folder.join("manifest.toml"),
+        &stated("laboratory", "flow_loss"),
+        &stated("fleet", "rust"),
+    );
+    assert!(matches!(
+        Model::load(&folder).err().unwrap(),
+        ModelError::Manifest { .. }
+    ));
+    edit(
+        &folder.join("manifest.toml"),
+        &stated("fleet", "rust"),
+        &stated("fleet", "flow_loss"),
+    );
+    let evidence = &Model::load(&folder).unwrap().manifest().evidence;
+    assert_eq!(
+        (
+            evidence.basis("flow_loss").stated.right,
+            evidence.basis("hot_water").stated.right
+        ),
+        (21, 0)
+    );
     let (_third, folder) = copy("pump-rig");
     edit(
         &folder.join("manifest.toml"),

@@ -10,6 +10,7 @@ mod household;
 mod page;
 mod quarantine;
 mod reading;
+mod release;
 mod ticket;
 mod watching;
 
@@ -24,5 +25,6 @@ pub(crate) use page::{Page, PageQuery, limit};
 pub(crate) use quarantine::QuarantinedPayload;
 pub use quarantine::{is_cut, readable};
 pub(crate) use reading::{Bucket, Latest, Series, Whole, span};
+pub(crate) use release::Release;
 pub(crate) use ticket::{Ticket, TicketDetail, TicketSummary};
 pub(crate) use watching::Watching;

@@ -1,6 +1,6 @@
 //! Tickets: in a list, and with their whole story.
 
-use super::{Appliance, Appointment, Contact, Finding, Owner, Slot};
+use super::{Appliance, Appointment, Contact, Finding, Owner, Release, Slot};
 use crate::api::schema;
 use hub_core::call_rules::HoldReason;
 use hub_core::contact::ContactPhase;
@@ -59,7 +59,9 @@ pub(crate) struct ContactThread {
     due: Option<Timestamp>,
     /// Log-in name of the person whose "call now" is still to be placed.
     requested_by: Option<String>,
-    /// Why nobody was rung, if so: `quiet_hours`, `consent_withdrawn`, `below_gate` …
+    /// Log-in name of the person who approved that the hub rings, while that stands.
+    approved_by: Option<String>,
+    /// Why nobody was rung, if so: `quiet_hours`, `consent_withdrawn`, `below_gate`, `ready_to_ring` …
     #[schema(value_type = Option<String>)]
     reason: Option<HoldReason>,
 }
@@ -193,6 +195,7 @@ impl From<ServiceTicket> for Ticket {
                 phase: ticket.contact.phase,
                 due: ticket.contact.due,
                 requested_by: ticket.contact.requested_by,
+                approved_by: ticket.contact.approved_by,
                 reason: ticket.contact.reason,
             },
             promise: ticket.promise.map(Into::into),
@@ -258,6 +261,8 @@ pub(crate) struct TicketDetail {
     owner: Option<Owner>,
     /// Finding that it was opened for, if it was.
     finding: Option<Finding>,
+    /// Where such predictions stand on their way to calls that nobody approves; none without a finding.
+    release: Option<Release>,
     /// Labels that its status may have.
     labels: Vec<Label>,
     /// Name of the service point that comes.
@@ -282,6 +287,7 @@ impl From<store::TicketView> for TicketDetail {
             appliance: view.appliance.into(),
             owner: view.owner.map(Into::into),
             finding: view.finding.map(Into::into),
+            release: view.release.map(Into::into),
             labels: view.labels.all().iter().map(Into::into).collect(),
             service_point: view.service_point.map(|point| point.id),
             next_slot: view.next_slot.map(Into::into),

@@ -5,6 +5,7 @@ use hub_core::id::{AttemptId, TenantId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::Severity;
+use hub_core::release::Predicted;
 use hub_store::contact::{DialOrder, Greeting};
 use hub_voice::{CallOrder, Flow, Value, Values};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
@@ -39,6 +40,7 @@ pub(super) fn call_order(order: &DialOrder, families: &Families, now: Timestamp)
     );
     if let Some(finding) = &order.finding {
         let fault = families.fault_sentence(profile, &finding.fault_class, language);
+        let fault = fault.filter(|_| Predicted::of(finding).names_a_part());
         let safe = finding.prediction.severity < Severity::Critical;
         values.insert("fault".to_owned(), Value::Term(fault.map(str::to_owned)));
         values.insert("safe".to_owned(), Value::YesNo(safe));
