@@ -8,7 +8,8 @@
   const note = find("live-note"), text = find("live-text"), show = find("live-show");
   const tabs = "BroadcastChannel" in window ? new BroadcastChannel("forecall-events") : null;
   const PAUSE_MS = 1500;
-  let timer = 0, last = 0, busy = false;
+  const SETTLED_MS = 1000;
+  let timer = 0, last = 0, busy = false, changed = Date.now();
 
   const concerns = (event) => parts().some((part) => {
     const [kind, id] = part.dataset.live.split(":");
@@ -39,11 +40,25 @@
         const open = [...part.querySelectorAll("details")].map((d) => d.open);
         next.querySelectorAll("details").forEach((d, i) => { d.open = !!open[i]; });
         part.replaceWith(next);
+        changed = Date.now();
         text.textContent = note.dataset.updated;
       }
       show.hidden = !waiting;
     } catch { /* the next event tries again */ } finally { busy = false; }
   };
+
+  // One key decides about a call where the page offers it: it presses the button, or opens the form and goes to its first field. Not
+  // while somebody writes, nor so soon after a change that they meant what stood there before.
+  document.addEventListener("keydown", (event) => {
+    const isTyped = event.target instanceof Element && event.target.matches("input,select,textarea");
+    if (isTyped || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === event.key);
+    if (!act || Date.now() - changed < SETTLED_MS) return;
+    event.preventDefault();
+    if (!act.matches("details")) return act.click();
+    act.open = true;
+    act.querySelector("input:not([type=hidden])").focus();
+  });
 
   const later = () => {
     clearTimeout(timer);

@@ -56,6 +56,7 @@ impl Frame<'_> {
                 @if self.account.is_some() {
                     nav aria-label=(reader.t("nav")) {
                         (self.link("/tickets", "nav-tickets"))
+                        (self.link("/ready-to-ring", "ready"))
                         (self.link("/appliances", "nav-appliances"))
                         @if reader.may(Act::ReadQuarantine) { (self.link("/quarantine", "nav-quarantine")) }
                     }

@@ -83,6 +83,7 @@ mod tests {
     use hub_core::language::Language;
     use hub_core::outcome::{Resolution, Verdict};
     use hub_core::prediction::{Severity, UNKNOWN_FAULT};
+    use hub_core::release::EvidenceKind;
     use hub_core::ticket::{TicketCategory, TicketKind};
     use hub_store::birth::ResetReason;
     use hub_store::device::CommandState;
@@ -180,6 +181,7 @@ mod tests {
             .chain(keys::<AppointmentState>("summary-visit"))
             .chain(keys::<CancelledBy>("cancelled-by"))
             .chain(keys::<Severity>("severity"))
+            .chain(keys::<EvidenceKind>("evidence-kind"))
             .chain(keys::<FindingState>("finding"))
             .chain(keys::<Consent>("consent"))
             .chain(keys::<Purpose>("consent-purpose"))

@@ -20,10 +20,11 @@ fn needs(method: &str, path: &str) -> Needs {
     let act = match (method, path) {
         ("get", "/" | "/log-in" | "/claim") | ("post", "/log-in" | "/claim" | "/language") => return Needs::Nothing,
         ("get", "/account") | ("post", "/account/password" | "/log-out") => return Needs::LogIn,
-        ("get", "/tickets" | "/tickets/{id}") => Act::ReadTickets,
+        ("get", "/tickets" | "/tickets/{id}" | "/ready-to-ring") => Act::ReadTickets,
         ("post", "/tickets/{id}/take" | "/tickets/{id}/call" | "/tickets/{id}/book")
         | ("post", "/tickets/{id}/status" | "/tickets/{id}/promise" | "/tickets/{id}/promise-kept")
-        | ("post", "/tickets/{id}/promise-released" | "/appliances/{id}/tickets") => Act::WorkTickets,
+        | ("post", "/tickets/{id}/promise-released" | "/appliances/{id}/tickets")
+        | ("post", "/tickets/{id}/call/approve" | "/tickets/{id}/call/refuse") => Act::WorkTickets,
         ("post", "/tickets/{id}/note") => Act::NoteTickets,
         // By what the form says: other events of a visit are work on the ticket.
         ("post", "/tickets/{id}/appointment") => Act::AttendVisits,
@@ -85,7 +86,7 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
         "promise" => [("what", "a call"), ("to", "Li"), ("by", "2099-01-01T09:00")]
             .map(|(name, value)| (name, value.to_owned()))
             .to_vec(),
-        "promise-released" => vec![("reason", "spoken with".to_owned())],
+        "promise-released" | "refuse" => vec![("reason", "spoken with".to_owned())],
         "tickets" => vec![("kind", "care".to_owned()), ("note", "Descale.".to_owned())],
         "replay" => vec![("id", hub.of.held.to_string())],
         _ => Vec::new(),
@@ -228,8 +229,13 @@ async fn no_page_offers_what_the_role_does_not_allow() {
         assert!(forms(&page).contains(&format!("/tickets/{{id}}/{act}")), "{act}");
     }
     assert!(page.contains("value=\"cancelled\""), "{page}");
+    let ready = shown(&hub, "/ready-to-ring", Role::Administrator).await.unwrap();
+    for act in ["approve", "refuse"] {
+        assert!(forms(&ready).contains(&format!("/tickets/{{id}}/call/{act}")), "{act}");
+    }
     for path in [
         "/tickets",
+        "/ready-to-ring",
         &format!("/tickets/{}", hub.of.ticket),
         &opened,
         "/appliances",

@@ -2,13 +2,17 @@
 
 use hub_api::{ApiConfig, ApiState, Monitor, Pages, Redecoded, serve};
 use hub_core::actor::{Act, Actor, Role};
+use hub_core::call_rules::HoldReason;
 use hub_core::clock::{CivilClock, ManualClock, SystemClock};
 use hub_core::id::AccountId;
+use hub_core::release::Basis;
 use hub_store::account::{Account, AccountStore};
-use hub_store::conformance::scene::{morning, profiles, site, tenant};
+use hub_store::conformance::scene::{alarm_on, morning, profiles, seen, site, tenant};
 use hub_store::conformance::tenants::{Things, things};
+use hub_store::contact::{Begun, ContactStore};
 use hub_store::lease::LeaseStore;
 use hub_store::memory::MemoryStore;
+use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
@@ -68,6 +72,7 @@ impl Hub {
         site.tenants[0].service_points.push(minhang);
         store.apply_site(&site, morning(), false).await.unwrap();
         let of = things(store.as_ref()).await;
+        ready_to_ring(store.as_ref(), &of).await;
         for role in roles() {
             for from in PLACES {
                 log_in(&store, actor(role, from)).await;
@@ -92,6 +97,15 @@ impl Hub {
             _stop: stop.drop_guard(),
         }
     }
+}
+
+/// A ticket of the same appliance whose call waits for an approval.
+async fn ready_to_ring(store: &MemoryStore, of: &Things) {
+    let commit = seen(vec![alarm_on(Basis::default(), of.washer, "drum_bearing", 0.95)]);
+    let changes = store.commit_scoring(&commit, morning()).await.unwrap();
+    let ticket = changes[0].opened.unwrap();
+    let begun = store.begin_attempt(ticket, morning(), [8; 20]).await.unwrap();
+    assert_eq!(begun, Begun::Held(HoldReason::ReadyToRing));
 }
 
 /// Roles that people have.

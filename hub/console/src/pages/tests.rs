@@ -28,6 +28,7 @@ use jiff::tz::TimeZone;
 use std::sync::Arc;
 
 mod events;
+mod ready;
 mod ticket_page;
 mod watching;
 
@@ -115,6 +116,14 @@ fn summary(view: TicketView) -> TicketSummary {
     }
 }
 
+/// A page of a list in which nothing is.
+fn nothing() -> Page<TicketSummary> {
+    Page {
+        items: Vec::new(),
+        next: None,
+    }
+}
+
 /// The words of a page, one line for each piece.
 fn words(page: &str) -> String {
     let pieces = page
@@ -186,6 +195,9 @@ fn all(language: Language) -> Vec<String> {
     };
     pages.push(ticket::list::render(&reader, TicketCategory::Open, false, &page).into_string());
     pages.push(ticket::list::paused_calls(&reader, &paused()).into_string());
+    pages
+        .push(ticket::ready::render(&reader, Some(&sample::unsure()), &page, "/ready-to-ring?after=abc").into_string());
+    pages.push(ticket::ready::render(&reader, None, &nothing(), "/ready-to-ring").into_string());
     let appliance = sample::withdrawn().appliance;
     pages.push(
         appliance::page::render(

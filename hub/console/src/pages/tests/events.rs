@@ -92,6 +92,8 @@ fn every_event_is_told_in_both_languages() {
             rings_by: Some(until),
         },
         E::CallRequested,
+        E::CallApproved,
+        E::CallRefused { reason: "r".into() },
         E::Visit(AppointmentEvent::Confirmed),
         E::Visit(AppointmentEvent::Moved { slot }),
         E::Visit(cancelled("")),

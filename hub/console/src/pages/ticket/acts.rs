@@ -1,13 +1,13 @@
 //! What a person can do with a ticket.
 
 use super::forms::action;
-use super::{desk, outcome};
+use super::{approval, desk, outcome};
 use crate::pages::parts::visit::{point, zone};
 use crate::reader::Reader;
 use crate::words::{closed, code, hold};
 use hub_core::actor::Act;
 use hub_core::appointment::{CancelledBy, REASON_LEN_MAX};
-use hub_core::call_rules::{HoldReason, never_rung};
+
 use hub_core::contact::ContactPhase;
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
@@ -23,7 +23,7 @@ pub(crate) fn render(reader: &Reader, view: &TicketView) -> Markup {
             (desk::render(reader, view))
         } @else {
             @if reader.may(Act::WorkTickets) {
-                div.acts { (take(reader, view)) (call(reader, view)) (book(reader, view)) }
+                div.acts { (approval::render(reader, view, "")) (take(reader, view)) (call(reader, view)) (book(reader, view)) }
             }
             @if view.ticket.standing_visit().is_some() { (visit(reader, view)) }
             (desk::render(reader, view))
@@ -45,11 +45,7 @@ fn take(reader: &Reader, view: &TicketView) -> Markup {
 
 /// The button stays in place when it is of no use, with the reason beside it.
 fn call(reader: &Reader, view: &TicketView) -> Markup {
-    let refusal = match &view.owner {
-        _ if view.ticket.fault.is_none() => Some(HoldReason::NothingToSay),
-        None => Some(HoldReason::NoOwner),
-        Some(owner) => never_rung(owner.phone.is_some(), owner.do_not_call, owner.consent),
-    };
+    let refusal = approval::impossible(view);
     html! {
         form method="post" action=(action(view, "call")) {
             button.primary disabled[refusal.is_some()] aria-describedby=[refusal.map(|_| "call-refusal")] {

@@ -1,12 +1,14 @@
 //! The forms of the ticket page. Each calls the function of the API's endpoint and goes back to the ticket.
 
+use crate::pages::parts::address::local;
 use crate::visitor::Visitor;
 use axum::response::Redirect;
 use hub_api::error::{ApiError, Result};
 use hub_api::extract::{FormBody, Path};
 use hub_api::{
-    ticket_appointment, ticket_book, ticket_call, ticket_close, ticket_correction, ticket_false_alarm, ticket_note,
-    ticket_open, ticket_promise, ticket_promise_kept, ticket_promise_released, ticket_status, ticket_take,
+    ticket_appointment, ticket_book, ticket_call, ticket_call_approve, ticket_call_refuse, ticket_close,
+    ticket_correction, ticket_false_alarm, ticket_note, ticket_open, ticket_promise, ticket_promise_kept,
+    ticket_promise_released, ticket_status, ticket_take,
 };
 use hub_core::id::TicketId;
 use hub_core::outcome::{Resolution, Verdict};
@@ -121,6 +123,50 @@ pub(crate) async fn take(visitor: Visitor, Path(id): Path<Uuid>) -> Result<Redir
 pub(crate) async fn call(visitor: Visitor, Path(id): Path<Uuid>) -> Result<Redirect> {
     ticket_call::act(&visitor.app, &visitor.session, TicketId(id)).await?;
     Ok(back(id))
+}
+
+/// The page from which a call was decided about: the ticket's own where none is named.
+fn back_to(id: Uuid, page: &str) -> Redirect {
+    if page.is_empty() {
+        return back(id);
+    }
+    Redirect::to(local(page))
+}
+
+/// An approval, and the page to go back to.
+#[derive(Deserialize)]
+pub(crate) struct Approved {
+    #[serde(default)]
+    back: String,
+}
+
+/// Approves the call.
+pub(crate) async fn approve_call(
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    FormBody(form): FormBody<Approved>,
+) -> Result<Redirect> {
+    ticket_call_approve::act(&visitor.app, &visitor.session, TicketId(id)).await?;
+    Ok(back_to(id, &form.back))
+}
+
+/// A refusal with its reason, and the page to go back to.
+#[derive(Deserialize)]
+pub(crate) struct Refused {
+    reason: String,
+    #[serde(default)]
+    back: String,
+}
+
+/// Refuses the call.
+pub(crate) async fn refuse_call(
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    FormBody(form): FormBody<Refused>,
+) -> Result<Redirect> {
+    let refusal = ticket_call_refuse::Refusal { reason: form.reason };
+    ticket_call_refuse::act(&visitor.app, &visitor.session, TicketId(id), refusal).await?;
+    Ok(back_to(id, &form.back))
 }
 
 /// Books the slot that the page showed.

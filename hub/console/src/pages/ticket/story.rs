@@ -116,6 +116,8 @@ pub(crate) fn sentence(reader: &Reader, view: &TicketView, before: &[TimelineEnt
             None => reader.with("event-promise-released", &[("reason", reason)]),
         },
         TicketEvent::CallRequested => reader.t("event-call-requested"),
+        TicketEvent::CallApproved => reader.t("event-call-approved"),
+        TicketEvent::CallRefused { reason } => reader.with("event-call-refused", &[("reason", reason)]),
         TicketEvent::Booked { slot, service_point } => {
             let slot = reader.slot(*slot, &zone(reader, view));
             let point = point(reader, view, service_point);
