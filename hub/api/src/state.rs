@@ -98,6 +98,7 @@ pub struct DemoBanner {
 pub enum DemoPart {
     Appliances,
     Owners,
+    Administrator,
     Phones,
     Carrier,
     TimeLapse,

@@ -114,6 +114,7 @@ fn demo_word(part: DemoPart) -> &'static str {
     match part {
         DemoPart::Appliances => "appliances",
         DemoPart::Owners => "owners",
+        DemoPart::Administrator => "administrator",
         DemoPart::Phones => "phones",
         DemoPart::Carrier => "carrier",
         DemoPart::TimeLapse => "time-lapse",

@@ -8,13 +8,22 @@ use crate::config::Config;
 use crate::database::open;
 use crate::hub::Hub;
 use crate::pipeline;
+use crate::random;
 use crate::terminal::say;
 use anyhow::{Context, Result};
 use homes::Homes;
+use hub_api::new_password;
+use hub_core::actor::Actor;
+use hub_core::clock::CivilClock;
+use hub_core::id::{AccountId, TenantId};
 use hub_core::language::Language;
+use hub_core::ticket::HUB;
+use hub_lab::administrator::{Administrator, NAME};
 use hub_lab::home::Board;
 use hub_lab::phone::{PhoneReport, Phones};
+use hub_store::account::{Account, AccountStore};
 use jiff::Timestamp;
+use rand::{Rng, TryRngCore};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -88,7 +97,8 @@ async fn tell(
     let life = CancellationToken::new();
     let ticker = tokio::spawn(clock.clone().run(hub.calls_up.clone(), life.clone()));
     let living = homes.live(hub.mqtt, clock.clone(), life.clone(), options.board.clone());
-    let mut story = Story::new(hub, &living, reports, clock.clone());
+    let administrator = administrator(hub, clock.now()).await?;
+    let mut story = Story::new(hub, &living, reports, clock.clone(), administrator);
     let told = stop.run_until_cancelled(story.play()).await;
     let result = match told {
         Some(Ok(())) if !options.headless => {
@@ -113,6 +123,19 @@ async fn tell(
     }
     result?;
     story.account_for_samples().await
+}
+
+/// Logs the administrator in who approves calls, by an account whose name says that it is simulated.
+async fn administrator(hub: &Hub, now: Timestamp) -> Result<Administrator> {
+    let mut rng = rand::rngs::OsRng.unwrap_err();
+    let drawn = new_password(&mut rng).context("no password for the simulated administrator")?;
+    let account = Account {
+        id: AccountId::new(now, rng.random()),
+        password_hash: drawn.hash,
+        actor: Actor::administrator(NAME).within(Some(TenantId::new(homes::TENANT)?)),
+    };
+    hub.store.add_account(&Actor::hub(HUB), &account, now).await?;
+    Ok(Administrator::log_in(hub.http, NAME, &drawn.password, random::boot_id()).await?)
 }
 
 fn pace(options: &Options) -> u32 {
@@ -141,7 +164,14 @@ fn config(options: &Options, dir: &std::path::Path) -> Config {
 fn banner() -> hub_api::DemoBanner {
     use hub_api::DemoPart as P;
     hub_api::DemoBanner {
-        simulated: vec![P::Appliances, P::Owners, P::Phones, P::Carrier, P::TimeLapse],
+        simulated: vec![
+            P::Appliances,
+            P::Owners,
+            P::Phones,
+            P::Administrator,
+            P::Carrier,
+            P::TimeLapse,
+        ],
         real: vec![P::Mqtt, P::Database, P::Prediction, P::Sip, P::Audio, P::Console],
     }
 }
@@ -150,7 +180,7 @@ fn announce(hub: &Hub, options: &Options) {
     say("Forecall demo");
     let hours = pace(options) / 3_600;
     say(format_args!(
-        "  simulated: three homes with their washing machines, an owner's phone, the technician, and time ({hours} hours a second; it stands still during a call)",
+        "  simulated: three homes with their washing machines, an owner's phone, the administrator who approves the call, the technician, and time ({hours} hours a second; it stands still during a call)",
     ));
     say(
         "  real:      the hub, its PostgreSQL, MQTT, the ONNX model in tract, SIP and the audio of the call, the console",

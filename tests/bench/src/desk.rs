@@ -7,6 +7,7 @@ use crate::store::base::{Base, Server};
 use anyhow::{Context, Result, bail, ensure};
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
+use hub_core::release::Basis;
 use hub_core::situation::Observation;
 use hub_store::prediction::{PredictionStore, ScoringCommit};
 use jiff::{SignedDuration, Timestamp};
@@ -192,6 +193,7 @@ fn prediction(fault: &str) -> FaultPrediction {
         at: now(0),
         since: now(0) - SignedDuration::from_hours(1),
         top: (0..SENSORS).map(contribution).collect(),
+        basis: Basis::default(),
     }
 }
 

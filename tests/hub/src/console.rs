@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// A ticket is there, and looked at, so long after its reading at most.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
 /// A logged-in client of the API.
 pub struct Console {
     base: String,
@@ -103,15 +106,52 @@ impl Console {
 /// # Errors
 /// Nobody can log in, or the page does not come.
 pub async fn page(lab: &Lab, language: &str, path: &str) -> Result<String> {
+    let browser = browser(lab, &lab.password()).await?;
+    let url = format!("http://{}{path}", lab.http);
+    let request = browser.get(url).header("accept-language", language);
+    Ok(request.send().await?.text().await?)
+}
+
+/// On the page of what is ready to ring, once something is there, the administrator presses the button that approves.
+///
+/// # Errors
+/// Nobody can log in, nothing becomes ready in time, or the approval is refused.
+pub async fn approve_first(lab: &Lab, password: &str) -> Result<()> {
+    let browser = browser(lab, password).await?;
+    let origin = format!("http://{}", lab.http);
+    let until = tokio::time::Instant::now() + READY_WITHIN;
+    let action = loop {
+        let page = browser
+            .get(format!("{origin}/ready-to-ring"))
+            .send()
+            .await?
+            .text()
+            .await?;
+        let actions = page
+            .split("action=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        if let Some(action) = actions.into_iter().find(|action| action.ends_with("/call/approve")) {
+            break action.to_owned();
+        }
+        ensure!(tokio::time::Instant::now() < until, "nothing is ready to ring: {page}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let request = browser.post(format!("{origin}{action}")).header("origin", &origin);
+    let answer = request.form(&[("back", "/ready-to-ring")]).send().await?;
+    ensure!(answer.status() == 303, "not approved: {}", answer.status());
+    Ok(())
+}
+
+/// A browser in which the administrator has logged in.
+async fn browser(lab: &Lab, password: &str) -> Result<reqwest::Client> {
     let browser = reqwest::Client::builder()
         .cookie_store(true)
         .redirect(reqwest::redirect::Policy::none())
         .build()?;
-    let url = |path: &str| format!("http://{}{path}", lab.http);
-    let form = [("name", "admin"), ("password", &lab.password()), ("back", path)];
-    let request = browser.post(url("/log-in")).form(&form);
-    let answer = request.header("accept-language", language).send().await?;
+    let form = [("name", "admin"), ("password", password), ("back", "/tickets")];
+    let request = browser.post(format!("http://{}/log-in", lab.http)).form(&form);
+    let answer = request.send().await?;
     ensure!(answer.status() == 303, "not logged in and sent on: {}", answer.status());
-    let request = browser.get(url(path)).header("accept-language", language);
-    Ok(request.send().await?.text().await?)
+    Ok(browser)
 }

@@ -1,5 +1,6 @@
 //! The program as a process.
 
+use crate::approval::Approvals;
 use crate::{bed, ports, processes};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -31,6 +32,7 @@ pub struct Lab {
     path_first: Option<PathBuf>,
     settings: Vec<(String, String)>,
     password: std::sync::Mutex<Option<String>>,
+    approvals: std::sync::Mutex<Option<Approvals>>,
 }
 
 /// A command that has ended well.
@@ -80,6 +82,7 @@ impl Lab {
             path_first: None,
             settings: Vec::new(),
             password: std::sync::Mutex::new(None),
+            approvals: std::sync::Mutex::new(None),
         })
     }
 
@@ -260,6 +263,17 @@ impl Lab {
             log_before,
             errors_expected: false,
         })
+    }
+
+    /// From now on a simulated administrator approves every call that is ready to ring, for as long as there is this lab: for tests that
+    /// expect a telephone to ring. The hub runs.
+    ///
+    /// # Errors
+    /// The administrator gets no account.
+    pub async fn approve_calls(&self) -> Result<()> {
+        let approvals = Approvals::start(self).await?;
+        *self.approvals.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(approvals);
+        Ok(())
     }
 
     /// The password that the first start printed.

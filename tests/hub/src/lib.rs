@@ -1,6 +1,7 @@
 //! A hub as a user runs it, for tests: the real program as a process of its own, with its own database in a directory
 //! of its own, killed with -9 and started again at will.
 
+pub mod approval;
 pub mod bare;
 pub mod bed;
 pub mod calls;

@@ -49,6 +49,7 @@ demo-simulated = Simulated: { $parts }.
 demo-real = Real: { $parts }.
 demo-part-appliances = the appliances
 demo-part-owners = the owners
+demo-part-administrator = the administrator who approves the call
 demo-part-phones = their phones' keys
 demo-part-carrier = the carrier
 demo-part-time-lapse = the speed of time

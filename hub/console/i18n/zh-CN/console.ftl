@@ -49,6 +49,7 @@ demo-simulated = 模拟的部分：{ $parts }。
 demo-real = 真实的部分：{ $parts }。
 demo-part-appliances = 家电
 demo-part-owners = 用户
+demo-part-administrator = 批准呼叫的管理员
 demo-part-phones = 用户的按键
 demo-part-carrier = 运营商
 demo-part-time-lapse = 时间流速

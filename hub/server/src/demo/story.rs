@@ -14,6 +14,7 @@ use hub_core::finding::{Finding, FindingState};
 use hub_core::id::{DeviceId, TenantId, TicketId};
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::ticket::{HUB, TicketEvent};
+use hub_lab::administrator::Administrator;
 use hub_lab::phone::PhoneReport;
 use hub_store::contact::ContactStore;
 use hub_store::event::EventStore;
@@ -40,17 +41,25 @@ pub struct Story<'a> {
     homes: &'a Living,
     reports: mpsc::Receiver<PhoneReport>,
     clock: Arc<TimeLapse>,
+    administrator: Administrator,
     started: Instant,
 }
 
 impl<'a> Story<'a> {
-    /// A story about these homes; its clock starts now.
-    pub fn new(hub: &'a Hub, homes: &'a Living, reports: mpsc::Receiver<PhoneReport>, clock: Arc<TimeLapse>) -> Self {
+    /// A story about these homes, of which this administrator approves the call; its clock starts now.
+    pub fn new(
+        hub: &'a Hub,
+        homes: &'a Living,
+        reports: mpsc::Receiver<PhoneReport>,
+        clock: Arc<TimeLapse>,
+        administrator: Administrator,
+    ) -> Self {
         Self {
             hub,
             homes,
             reports,
             clock,
+            administrator,
             started: Instant::now(),
         }
     }
@@ -60,6 +69,7 @@ impl<'a> Story<'a> {
         self.telemetry().await?;
         let (rung, not_rung) = self.prediction().await?;
         self.ticket(rung).await?;
+        self.approval(rung).await?;
         self.contact(rung, not_rung).await?;
         self.outcome(rung).await
     }
@@ -111,6 +121,37 @@ impl<'a> Story<'a> {
                 "one ticket for one fault: #{number} with {} points of evidence",
                 found(&view)?.evidence.points.len()
             ),
+        );
+        Ok(())
+    }
+
+    /// The model has seen simulated machines alone: nobody is rung by its word until a person approves.
+    async fn approval(&mut self, rung: TicketId) -> Result<()> {
+        let ready = self.until("the call is ready for an approval", || async {
+            let view = self.view(rung).await?;
+            Ok(view.ticket.contact.waits_for_approval().then_some(view))
+        });
+        let view = ready.await?;
+        let release = view.release.context("what people made of such predictions")?;
+        let verdicts = release.verdicts();
+        self.line(
+            "contact",
+            format_args!(
+                "{RUNG}: ready to ring; the model's evidence is {}, {} of {} closed tickets right: a person approves each call",
+                release.basis.kind.name(),
+                verdicts.right,
+                verdicts.right + verdicts.wrong
+            ),
+        );
+        let approved = self.administrator.approve().await?;
+        let number = view.ticket.number;
+        ensure!(
+            approved.iter().any(|call| call.ticket == number),
+            "the call of #{number} was not approved: {approved:?}"
+        );
+        self.line(
+            "contact",
+            format_args!("{RUNG}: the administrator (simulated) approves the call of #{number}"),
         );
         Ok(())
     }

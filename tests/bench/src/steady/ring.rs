@@ -11,6 +11,7 @@ use hub_core::clock::{CivilClock, SystemClock};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tests_hub::approval::released_models;
 use tests_hub::rig::{self, BATCH, Reading, STEP_MS};
 use tests_hub::site::TestSite;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -124,6 +125,9 @@ impl Rigs {
     /// alarm rises. They are scored then.
     pub(crate) async fn start(site: &mut Site, trunk: Trunk, rigs: usize) -> Result<Self> {
         let story = story(site).await?;
+        // How soon a person approves is not what is measured.
+        let released = released_models(&site.lab)?;
+        site.lab.models(released);
         site.serve().await?;
         let mut own = Self {
             fleet: Fleet::connect(site.lab.mqtt, 0..rigs, BOOT).await?,

@@ -25,6 +25,12 @@ async fn the_demo_plays_from_reading_to_verdict() {
         from += found;
     }
     assert!(told.contains("not called, its owner withdrew consent"), "{told}");
+    for piece in [
+        "ready to ring; the model's evidence is simulated, 0 of 0 closed tickets right",
+        "the administrator (simulated) approves the call of #",
+    ] {
+        assert!(told.contains(piece), "{piece} is not in\n{told}");
+    }
     let last = told.lines().last().unwrap();
     let mut words = last.split_whitespace();
     let (Some("acknowledged"), Some(n), Some("="), Some("stored"), Some(m)) =

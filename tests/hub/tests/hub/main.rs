@@ -25,6 +25,7 @@ mod newcomer;
 mod prediction;
 mod provisioning;
 mod readme;
+mod ready;
 mod recorded;
 mod same_tickets;
 mod soak;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 use tests_hub::calls::{attempt, only_ticket};
-use tests_hub::console::Console;
+use tests_hub::console::{Console, approve_first};
 use tests_hub::hub::{Lab, program, project};
 use tests_hub::ports;
 use tests_hub::terminal::Terminal;
@@ -83,7 +83,11 @@ async fn the_readme_followed_literally_rings_a_telephone_and_books_a_visit() {
     let mut telephone = telephone.expect("the README has a telephone");
     let (serve, log_in) = serve.expect("the README runs a hub");
 
-    // As the README says: Enter when it rings, 1 and Enter when the menu is over.
+    // As the README says: look, and approve.
+    let password = log_in.split_whitespace().nth(4).unwrap();
+    assert!(replayed.contains("/ready-to-ring"), "{replayed}");
+    approve_first(&lab, password).await.unwrap();
+    // Enter when it rings, 1 and Enter when the menu is over.
     let rings = telephone.shows("ringing:", PATIENCE).await.unwrap();
     assert!(
         rings.contains("+86*******5678") && !rings.contains("13800005678"),
@@ -100,7 +104,6 @@ async fn the_readme_followed_literally_rings_a_telephone_and_books_a_visit() {
     let kept = std::fs::metadata(lab.path().join("call.wav")).unwrap().len();
     assert!(kept > 16_000 * 10, "more than ten seconds are kept: {kept} bytes");
 
-    let password = log_in.split_whitespace().nth(4).unwrap();
     let console = Console::log_in(lab.http, "admin", password).await.unwrap();
     attempt(&console, "the visit is booked by the key", |attempt| {
         attempt["disposition"] == "appointment_booked"

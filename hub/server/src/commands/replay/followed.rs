@@ -6,7 +6,9 @@ use crate::config::Config;
 use crate::database::Opened;
 use anyhow::{Result, ensure};
 use hub_core::actor::Actor;
+use hub_core::contact::ContactPhase;
 use hub_core::id::{DeviceId, TenantId};
+use hub_core::ticket::ServiceTicket;
 use hub_store::page::PAGE_MAX;
 use hub_store::site::SiteStore;
 use hub_store::ticket::{TicketFilter, TicketStore};
@@ -47,12 +49,13 @@ async fn look(opened: &Opened, http: SocketAddr, tenant: &TenantId, device: &Dev
             .tickets(&actor, &TicketFilter::default(), None, PAGE_MAX)
             .await?;
         let own = newest.items.into_iter().map(|item| item.ticket);
-        let open: Vec<_> = own
-            .filter(|ticket| ticket.appliance == appliance && !ticket.is_closed())
-            .map(|ticket| format!("http://{http}/tickets/{}", ticket.id))
-            .collect();
-        if !open.is_empty() {
-            return Ok(told(&open));
+        let own = own.filter(|ticket| ticket.appliance == appliance && !ticket.is_closed());
+        let open: Vec<ServiceTicket> = own.collect();
+        // The hub looks at a new ticket at once: then it is known what becomes of its call.
+        let is_looked_at =
+            |ticket: &ServiceTicket| ticket.contact.phase != ContactPhase::Planned || ticket.contact.reason.is_some();
+        if !open.is_empty() && (open.iter().all(is_looked_at) || Instant::now() >= until) {
+            return Ok(told(http, &open));
         }
         if Instant::now() >= until {
             return Ok(format!(
@@ -65,19 +68,62 @@ async fn look(opened: &Opened, http: SocketAddr, tenant: &TenantId, device: &Dev
     }
 }
 
-fn told(open: &[String]) -> String {
+fn told(http: SocketAddr, open: &[ServiceTicket]) -> String {
+    let addresses: Vec<_> = open
+        .iter()
+        .map(|ticket| format!("http://{http}/tickets/{}", ticket.id))
+        .collect();
     let tickets = if open.len() == 1 { "ticket" } else { "tickets" };
-    format!("{} {tickets}: {}", open.len(), open.join(" "))
+    let told = format!("{} {tickets}: {}", open.len(), addresses.join(" "));
+    if open.iter().any(|ticket| ticket.contact.waits_for_approval()) {
+        return format!("{told}\na call waits for your approval: http://{http}/ready-to-ring");
+    }
+    told
 }
 
 #[cfg(test)]
 mod tests {
     use super::told;
+    use hub_core::call_rules::HoldReason;
+    use hub_core::contact::ContactThread;
+    use hub_core::id::{ApplianceId, TenantId, TicketId, TraceId};
+    use hub_core::ticket::{ServiceTicket, TicketCategory, TicketKind, TicketLabels, TicketStatus};
+    use jiff::Timestamp;
+
+    fn ticket(n: u8, reason: HoldReason) -> ServiceTicket {
+        ServiceTicket {
+            id: TicketId::new(Timestamp::UNIX_EPOCH, [n; 10]),
+            number: i64::from(n),
+            tenant: TenantId::new("acme").unwrap(),
+            appliance: ApplianceId(1),
+            kind: TicketKind::PredictedFault,
+            fault: None,
+            status: TicketStatus::first(TicketCategory::Open, &TicketLabels::default()),
+            assignee: None,
+            opened_at: Timestamp::UNIX_EPOCH,
+            closed_at: None,
+            contact: ContactThread::held(reason),
+            appointment: None,
+            promise: None,
+            next_promise: None,
+            outcome: None,
+            correction: None,
+            judged: None,
+            trace: TraceId::new(Timestamp::UNIX_EPOCH, [n; 10]),
+        }
+    }
 
     #[test]
-    fn tickets_are_counted_and_named() {
-        let open = ["http://a/tickets/1".to_owned(), "http://a/tickets/2".to_owned()];
-        assert_eq!(told(&open[..1]), "1 ticket: http://a/tickets/1");
-        assert_eq!(told(&open), "2 tickets: http://a/tickets/1 http://a/tickets/2");
+    fn tickets_are_counted_and_named_and_what_waits_for_an_approval_is_said() {
+        let http = "127.0.0.1:1".parse().unwrap();
+        let open = [ticket(1, HoldReason::NoConsent), ticket(2, HoldReason::ReadyToRing)];
+        let at = |n: usize| format!("http://127.0.0.1:1/tickets/{}", open[n].id);
+        assert_eq!(told(http, &open[..1]), format!("1 ticket: {}", at(0)));
+        let both = format!(
+            "2 tickets: {} {}\na call waits for your approval: http://127.0.0.1:1/ready-to-ring",
+            at(0),
+            at(1)
+        );
+        assert_eq!(told(http, &open), both);
     }
 }

@@ -40,6 +40,7 @@ pub async fn lived() -> Lived {
     let lab = Lab::new().unwrap();
     lab.apply(&site_of(&phones).toml()).await.unwrap();
     let hub = lab.serve().await.unwrap();
+    lab.approve_calls().await.unwrap();
     let mut fleet = Fleet::start(lab.mqtt, PUBLISHERS);
     let console = Console::log_in(lab.http, "admin", &lab.password()).await.unwrap();
     spoil(&lab, &console).await;
