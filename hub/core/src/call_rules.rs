@@ -141,6 +141,11 @@ pub enum HoldReason {
     NothingToSay,
 }
 
+impl HoldReason {
+    /// Those for which nothing but a person's approval is missing: such a ticket is ready to ring.
+    pub const FOR_APPROVAL: [Self; 2] = [Self::BelowGate, Self::ReadyToRing];
+}
+
 /// The decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {

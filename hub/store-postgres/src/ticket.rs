@@ -6,7 +6,7 @@ use crate::finding;
 use crate::household;
 use crate::page::{id_cursor, page, page_limit};
 use crate::release;
-use crate::row::{Columns, count, db, not_found, sql, stored};
+use crate::row::{Columns, count, db, not_found, sql, stored, word};
 use crate::site_row::{appliance_views, service_point};
 use crate::situation;
 use crate::slot::{check_room, next_slot};
@@ -14,6 +14,8 @@ use crate::store::{PostgresStore, commit};
 use crate::ticket_row;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
+use hub_core::call_rules::HoldReason;
+use hub_core::contact::ContactPhase;
 use hub_core::id::{ApplianceId, TicketId};
 use hub_core::release::{Predicted, Release};
 use hub_core::situation::Changes;
@@ -51,7 +53,10 @@ impl TicketStore for PostgresStore {
             only += &format!("t.promised_by is not null and t.category <> '{resolved}' and ");
         }
         if filter.ready_to_ring {
-            only += "t.contact_phase = 'held' and t.contact_reason in ('below_gate', 'ready_to_ring') and ";
+            let held = ContactPhase::Held.name();
+            let [one, other] = HoldReason::FOR_APPROVAL;
+            let reasons = format!("'{}', '{}'", word(&one)?, word(&other)?);
+            only += &format!("t.contact_phase = '{held}' and t.contact_reason in ({reasons}) and ");
         }
         let (beyond, order) = match (filter.promised, filter.ready_to_ring) {
             (true, _) => ("<", "t.promised_by, t.id"),

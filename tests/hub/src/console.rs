@@ -131,7 +131,7 @@ pub async fn approve_first(lab: &Lab, password: &str) -> Result<()> {
             .split("action=\"")
             .skip(1)
             .filter_map(|rest| rest.split('"').next());
-        if let Some(action) = actions.into_iter().find(|action| action.ends_with("/call/approve")) {
+        if let Some(action) = actions.find(|action| action.ends_with("/call/approve")) {
             break action.to_owned();
         }
         ensure!(tokio::time::Instant::now() < until, "nothing is ready to ring: {page}");

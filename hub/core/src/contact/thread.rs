@@ -162,8 +162,8 @@ impl ContactThread {
 
     /// Whether it is ready to ring: nothing but a person's approval is missing.
     pub fn waits_for_approval(&self) -> bool {
-        let reasons = matches!(self.reason, Some(HoldReason::BelowGate | HoldReason::ReadyToRing));
-        self.phase == ContactPhase::Held && reasons
+        let is_for_approval = |reason| HoldReason::FOR_APPROVAL.contains(&reason);
+        self.phase == ContactPhase::Held && self.reason.is_some_and(is_for_approval)
     }
 
     /// A person approves the call, also one that was refused before. Whether it is placed is decided by the rules, from now on.

@@ -475,18 +475,6 @@ fn an_owner_with_a_visit_who_wants_another_time_gets_a_person() {
 }
 
 #[test]
-fn a_call_that_is_refused_leaves_the_visit_as_it_was() {
-    let asked = after(visited(), &TicketEvent::CallRequested, "li").unwrap();
-    let refused = TicketEvent::Held {
-        reason: HoldReason::DoNotCall,
-    };
-    let after = after(asked, &refused, HUB).unwrap();
-    let mut wanted = visited();
-    wanted.contact.reason = Some(HoldReason::DoNotCall);
-    assert_eq!(after, wanted);
-}
-
-#[test]
 fn a_fault_that_is_back_is_planned_again() {
     let mut gone = ticket(Stands::Held);
     gone.contact.reason = Some(HoldReason::FindingCleared);

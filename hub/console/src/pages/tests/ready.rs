@@ -36,7 +36,7 @@ fn the_queue_shows_what_speaks_for_the_call_and_how_far_it_is_from_going_out_by_
         "Not called: calls about such predictions are not released yet; a person approves each.",
         "high, 96 %",
         "simulated",
-        "14 of 16 right\n, \ncalls go out by themselves from 26 on",
+        "14 of 16 right, calls go out by themselves from 26 on",
         "5 approved, 1 refused",
         "Keys: a approves, r refuses.",
         "After it",

@@ -157,3 +157,18 @@ fn a_call_after_a_wish_for_another_time_that_reaches_nobody_leaves_the_visit_awa
     let over = after(rung, &ended, HUB).unwrap();
     assert_eq!(stands(&over), (TicketCategory::Paused, ContactPhase::Done));
 }
+
+#[test]
+fn a_call_that_is_refused_leaves_the_visit_as_it_was() {
+    let asked = || after(visited(), &TicketEvent::CallRequested, "li").unwrap();
+    let of_rules = TicketEvent::Held {
+        reason: HoldReason::DoNotCall,
+    };
+    let of_person = TicketEvent::CallRefused { reason: "r".into() };
+    for (refused, reason) in [(of_rules, HoldReason::DoNotCall), (of_person, HoldReason::CallRefused)] {
+        let after = after(asked(), &refused, HUB).unwrap();
+        let mut wanted = visited();
+        wanted.contact.reason = Some(reason);
+        assert_eq!(after, wanted);
+    }
+}
