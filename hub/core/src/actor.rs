@@ -77,7 +77,8 @@ pub enum Act {
     /// Accounts of people (never their passwords).
     #[strum(to_string = "read accounts")]
     ReadAccounts,
-    /// Opening and taking a ticket, its status and promises, having its owner rung, booking, moving and cancelling a visit.
+    /// Opening and taking a ticket, its status and promises, having its owner rung, approving and refusing a call, booking, moving and
+    /// cancelling a visit.
     #[strum(to_string = "work on tickets")]
     WorkTickets,
     /// Writing notes on tickets.

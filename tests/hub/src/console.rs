@@ -127,7 +127,7 @@ pub async fn approve_first(lab: &Lab, password: &str) -> Result<()> {
             .await?
             .text()
             .await?;
-        let actions = page
+        let mut actions = page
             .split("action=\"")
             .skip(1)
             .filter_map(|rest| rest.split('"').next());

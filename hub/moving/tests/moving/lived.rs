@@ -39,6 +39,7 @@ const BY_HAND: &str = r#"
     update integrator set filters = array['a,"b{}\\', '', null, 'NULL'];
     insert into sequence select 999, -1, 0, '{[1,3),[5,6)}', -9223372036854775808, '2026-01-01' where not exists (select from sequence);
     insert into late select 250, 1, 999, '2000-01-01' where not exists (select from late);
+    insert into release_tally values ('acme', E'a\\m/1', 'é "class"', 14, 2, 5, -1);
     insert into do_not_call values ('acme', '\x0102', '2026-01-01', 'call');
 "#;
 

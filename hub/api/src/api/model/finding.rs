@@ -3,6 +3,7 @@
 use crate::api::schema;
 use hub_core::finding::FindingState;
 use hub_core::prediction as core;
+use hub_core::release::EvidenceKind;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -56,6 +57,9 @@ pub(crate) struct Prediction {
     score: f32,
     /// Model and version.
     model: String,
+    /// Kind of evidence that the model's figures stand on.
+    #[schema(schema_with = schema::words::<EvidenceKind>)]
+    evidence_kind: EvidenceKind,
     /// Event time of the newest sample looked at.
     at: Timestamp,
     /// Event time from which the deviation has been seen.
@@ -132,6 +136,7 @@ impl From<core::FaultPrediction> for Prediction {
             severity: prediction.severity,
             score: prediction.score,
             model: prediction.model,
+            evidence_kind: prediction.basis.kind,
             at: prediction.at,
             since: prediction.since,
             top: prediction.top.into_iter().map(Into::into).collect(),

@@ -138,7 +138,18 @@ mod tests {
         };
         let sentence = "它的数据显示，水流比平时小，可能有堵塞或者阀门没有全开。";
         let words = ["水泵", sentence].map(|words| Value::Term(Some(words.to_owned())));
-        assert_eq!(said(&Families::new([family], [manifest.words()])), words);
+        let families = Families::new([family], [manifest.words()]);
+        assert_eq!(said(&families), words);
+        let mut generic = order.clone();
+        for finding in &mut generic.finding {
+            finding.prediction.model = "generic/1".to_owned();
+        }
+        let values = call_order(&generic, &families, after(1)).unwrap().values;
+        assert_eq!(
+            values["fault"],
+            Value::Term(None),
+            "what watches any appliance names no part"
+        );
         // The program has words of its own for what nobody has named.
         assert_eq!(said(&Families::default()), [Value::Term(None), Value::Term(None)]);
     }
