@@ -1,7 +1,7 @@
 //! The hub's store in PostgreSQL, and the database cluster that the hub runs when it is given none.
 //!
 //! Everything here goes by three rules. One transaction holds a change and all that follows from it. Locks are taken in
-//! one order: appliance, ticket, attempt, owner, service point. Civil time and nothing else is what rows hold, and it
+//! one order: appliance, ticket, attempt, owner, service point, tally. Civil time and nothing else is what rows hold, and it
 //! always comes as a parameter.
 
 pub mod cluster;
