@@ -83,7 +83,7 @@ async fn what_is_ready_to_ring_is_refused_with_a_reason_or_approved() {
         (&release["evidence"], &release["withheld"], &release["released"]),
         (&json!("simulated"), &json!("no_named_fault"), &json!(false))
     );
-    problem(post("refuse", "k1", json!({})).await, 400, "unreadable").await;
+    problem(post("refuse", "k1", json!({})).await, 400, "bad-request").await;
     problem(post("refuse", "k2", json!({ "reason": " " })).await, 409, "ticket-text").await;
     let refused = post("refuse", "k3", json!({ "reason": "a filter was cleaned" })).await;
     let refused = refused.json::<Value>().await.unwrap();
