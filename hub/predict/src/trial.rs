@@ -16,6 +16,8 @@ mod services;
 mod watcher;
 
 pub use columns::DeviceBy;
+pub(crate) use heading::plain;
+pub(crate) use quality::{LABELS, SURROUNDINGS};
 pub use fleet::{BYTES_MAX, CHANNELS_MAX, DEVICES_MAX, ROWS_MAX, Refused, VALUES_MAX};
 pub use kind::Kind;
 pub use report::Report;
