@@ -95,6 +95,14 @@ impl Unit {
         }
     }
 
+    /// Steps in hand and steps that are needed; none once it is watched.
+    pub fn calibration(&self) -> Option<(u32, u32)> {
+        match &self.stage {
+            Stage::Calibrating(calibration) => Some((calibration.have(self.channels), calibration.need())),
+            Stage::Watching(_) => None,
+        }
+    }
+
     /// How far each channel's value of a step is from what was normal at first, in floors; none of one that is not watched or has no
     /// value, and of all while calibrating.
     pub fn deviations(
