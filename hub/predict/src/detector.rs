@@ -211,9 +211,7 @@ impl Detector {
     }
 
     fn advance(&mut self, rules: Rules<'_>, row: &Row) -> Vec<Pending> {
-        let Rules {
-            manifest, profile, ..
-        } = rules;
+        let Rules { manifest, profile, .. } = rules;
         if let Stage::Generic(own) = &mut self.stage {
             own.see(row, rules);
         }

@@ -304,10 +304,7 @@ impl Need {
         };
         Self {
             missing_max: tolerated.saturating_sub(1),
-            again_is_next: matches!(
-                manifest.resampling,
-                Resampling::Cycle { .. } | Resampling::Mean { .. }
-            ),
+            again_is_next: matches!(manifest.resampling, Resampling::Cycle { .. } | Resampling::Mean { .. }),
             phase: phase.and_then(|phase| channels.iter().position(|channel| *channel == phase)),
             channels,
             span_s: (1.0 - EARLY) * period_s,

@@ -6,7 +6,7 @@ mod shipped;
 
 pub use check::ManifestError;
 pub use generic::{ConditionRule, DetectorKind, Generic};
-pub(crate) use generic::Kit;
+pub(crate) use generic::{Kit, channels};
 pub(crate) use shipped::{FAMILY, Role, role};
 
 use std::collections::BTreeMap;

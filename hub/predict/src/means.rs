@@ -113,7 +113,9 @@ mod tests {
             means.push(at, &[Some(*value)], *runs, RULE)
         };
         let steps = rows.iter().filter_map(push);
-        steps.map(|step| (step.at.as_second(), step.raw[0], step.after_gap)).collect()
+        steps
+            .map(|step| (step.at.as_second(), step.raw[0], step.after_gap))
+            .collect()
     }
 
     #[test]
@@ -136,11 +138,7 @@ mod tests {
             (410, 4.0, on),
             (500, 0.0, off),
         ];
-        let expected = [
-            (40, Some(3.0), true),
-            (140, Some(9.0), false),
-            (410, Some(3.0), true),
-        ];
+        let expected = [(40, Some(3.0), true), (140, Some(9.0), false), (410, Some(3.0), true)];
         assert_eq!(steps(&rows), expected);
     }
 

@@ -255,7 +255,7 @@ pub fn load_manifest(folder: &Path) -> Result<(Manifest, Family), ModelError> {
     Ok((manifest, family))
 }
 
-fn find_profile(folder: &Path, profile: &str) -> Result<PathBuf, ModelError> {
+pub(crate) fn find_profile(folder: &Path, profile: &str) -> Result<PathBuf, ModelError> {
     let not_found = || ModelError::NoProfile {
         profile: profile.to_owned(),
         folder: folder.to_owned(),

@@ -176,8 +176,9 @@ impl Registry {
     /// Whether the same models are served here, loaded once.
     pub fn serves_as(&self, other: &Registry) -> bool {
         let same = |one: &BTreeMap<String, Arc<Model>>, other: &BTreeMap<String, Arc<Model>>| {
-            let is_there =
-                |(name, model): (&String, &Arc<Model>)| other.get(name).is_some_and(|served| Arc::ptr_eq(served, model));
+            let is_there = |(name, model): (&String, &Arc<Model>)| {
+                other.get(name).is_some_and(|served| Arc::ptr_eq(served, model))
+            };
             one.len() == other.len() && one.iter().all(is_there)
         };
         same(&self.models, &other.models) && same(&self.generics, &other.generics)
@@ -227,7 +228,13 @@ impl Registry {
     /// Names by which appliances are watched, of their model or, where none is named, of their profile.
     pub fn watched(&self) -> Vec<String> {
         let generic = (!self.generics.is_empty()).then(|| FAMILY.to_owned());
-        let mut names: Vec<String> = self.models.keys().chain(self.generics.keys()).cloned().chain(generic).collect();
+        let mut names: Vec<String> = self
+            .models
+            .keys()
+            .chain(self.generics.keys())
+            .cloned()
+            .chain(generic)
+            .collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -281,7 +288,10 @@ pub fn model_files(directory: &Path) -> Vec<PathBuf> {
     // What cannot be listed now is told when it is loaded.
     let _ = find(directory, DEPTH, &mut folders);
     let files = folders.iter().flat_map(|folder| FILES.map(|file| folder.join(file)));
-    files.chain(profile_files(directory)).chain([Serving::file(directory)]).collect()
+    files
+        .chain(profile_files(directory))
+        .chain([Serving::file(directory)])
+        .collect()
 }
 
 /// The files of the profiles, by name.

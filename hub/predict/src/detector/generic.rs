@@ -116,7 +116,9 @@ impl Own {
             false => (self.run + 1).min(RUN_MAX),
         };
         let (channels, settings) = (&kit.channels, &kit.settings);
-        let told = self.unit.step(channels, settings, &step.raw, step.after_gap, self.alarm);
+        let told = self
+            .unit
+            .step(channels, settings, &step.raw, step.after_gap, self.alarm);
         let said = match told {
             generic::Step::Calibrating { .. } | generic::Step::CannotCalibrate { .. } => None,
             generic::Step::Watching {

@@ -192,7 +192,10 @@ impl Detector {
         match &self.stage {
             Stage::Generic(own) => own.run() >= window(manifest),
             Stage::Calibrating(_) | Stage::Watching(_) => {
-                let window = manifest.autoencoder.as_ref().map_or(0, |autoencoder| autoencoder.window);
+                let window = manifest
+                    .autoencoder
+                    .as_ref()
+                    .map_or(0, |autoencoder| autoencoder.window);
                 self.window.len() == window * manifest.features.len()
             }
         }

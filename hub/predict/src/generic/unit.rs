@@ -105,17 +105,10 @@ impl Unit {
 
     /// How far each channel's value of a step is from what was normal at first, in floors; none of one that is not watched or has no
     /// value, and of all while calibrating.
-    pub fn deviations(
-        &self,
-        channels: &[Channel],
-        settings: &Settings,
-        values: &[Option<f64>],
-    ) -> Vec<Option<f64>> {
+    pub fn deviations(&self, channels: &[Channel], settings: &Settings, values: &[Option<f64>]) -> Vec<Option<f64>> {
         match &self.stage {
             Stage::Calibrating(_) => vec![None; channels.len()],
-            Stage::Watching(watching) => {
-                watching.deviations(channels, settings, &freed(channels, settings, values))
-            }
+            Stage::Watching(watching) => watching.deviations(channels, settings, &freed(channels, settings, values)),
         }
     }
 

@@ -3,7 +3,9 @@
 use hub_core::call_rules::PROBABILITY_MIN;
 use hub_core::profile::{ApplianceProfile, check_name, check_sentence};
 
-use super::{Autoencoder, FaultClass, Feature, Generic, Manifest, Probability, Resampling, Running, Statistic, Transform};
+use super::{
+    Autoencoder, FaultClass, Feature, Generic, Manifest, Probability, Resampling, Running, Statistic, Transform,
+};
 use crate::course::POINTS_MAX;
 
 /// Why a manifest is refused.
@@ -214,7 +216,11 @@ impl Manifest {
             let is_there = |name: &String| self.features.iter().any(|feature| feature.name == *name);
             let numbers = [condition.reference, condition.linear, condition.square];
             let by_itself = condition.feature == condition.by;
-            if by_itself || !is_there(&condition.feature) || !is_there(&condition.by) || !numbers.iter().all(|n| finite(*n)) {
+            if by_itself
+                || !is_there(&condition.feature)
+                || !is_there(&condition.by)
+                || !numbers.iter().all(|n| finite(*n))
+            {
                 return Err(format!(
                     "detector.conditions: {} by {} needs two features of the model and finite numbers",
                     condition.feature, condition.by
@@ -248,7 +254,13 @@ impl Manifest {
             } => {
                 let whole = (1.0..=PERIOD_MAX_S).contains(&period_s) && period_s.fract() == 0.0;
                 let runs = running.as_ref().is_none_or(|Running { from, .. }| from.is_finite());
-                whole && row_s > 0.0 && row_s <= period_s && gap_s >= period_s && gap_s.is_finite() && min_rows > 0 && runs
+                whole
+                    && row_s > 0.0
+                    && row_s <= period_s
+                    && gap_s >= period_s
+                    && gap_s.is_finite()
+                    && min_rows > 0
+                    && runs
             }
         }
     }

@@ -85,7 +85,11 @@ impl Kit {
                 ewma: baseline.ewma,
                 follow_steps: baseline.recentre_steps,
                 follow_below: baseline.recentre_below,
-                fleet_floors: manifest.features.iter().map(|feature| fleet_floor(feature.floor)).collect(),
+                fleet_floors: manifest
+                    .features
+                    .iter()
+                    .map(|feature| fleet_floor(feature.floor))
+                    .collect(),
                 conditions: rule.conditions.iter().filter_map(condition).collect(),
             },
             state: format!("{}#{:016x}", manifest.id(), sum(&profile.name, manifest, &channels)),
@@ -121,7 +125,12 @@ fn sum(profile: &str, manifest: &Manifest, channels: &[Channel]) -> u64 {
     let features = manifest.features.iter().zip(channels);
     let texts = features.flat_map(|(feature, channel)| {
         let decimals = channel.decimals.to_string();
-        [feature.name.clone(), feature.channel.clone(), channel.unit.clone(), decimals]
+        [
+            feature.name.clone(),
+            feature.channel.clone(),
+            channel.unit.clone(),
+            decimals,
+        ]
     });
     let mut sum = 0xcbf2_9ce4_8422_2325_u64;
     for text in std::iter::once(profile.to_owned()).chain(texts) {

@@ -7,7 +7,9 @@ use hub_core::prediction::Severity;
 use hub_core::profile::{ApplianceProfile, Channel};
 
 use super::generic::{DetectorKind, Generic};
-use super::{Baseline, Budgets, Classification, Feature, Manifest, Persistence, Resampling, Running, Statistic, Transform};
+use super::{
+    Baseline, Budgets, Classification, Feature, Manifest, Persistence, Resampling, Running, Statistic, Transform,
+};
 use crate::course::POINTS_MAX;
 use crate::generic::Settings;
 use crate::trial::{LABELS, SURROUNDINGS, plain};
@@ -31,13 +33,25 @@ pub(super) const FEATURES_MAX: usize = 64;
 
 /// Words in the plain name of a channel that says how the appliance is used.
 const USE: [&str; 14] = [
-    "setpoint", "target", "door", "load", "inlet", "supply", "mains", "tapwater", "ambient", "设定", "门", "进水", "电源",
-    "供电",
+    "setpoint", "target", "door", "load", "inlet", "supply", "mains", "tapwater", "ambient", "设定", "门", "进水",
+    "电源", "供电",
 ];
 /// Words in the plain name of a channel that says in which part of a programme the appliance is.
-const PHASES: [&str; 9] = ["phase", "programme", "program", "mode", "state", "status", "stage", "程序", "状态"];
+const PHASES: [&str; 9] = [
+    "phase",
+    "programme",
+    "program",
+    "mode",
+    "state",
+    "status",
+    "stage",
+    "程序",
+    "状态",
+];
 /// Words in the plain name of a channel that counts, or that a judgement was written into.
-const COUNTS: [&str; 9] = ["error", "code", "count", "total", "hours", "uptime", "runtime", "energy", "累计"];
+const COUNTS: [&str; 9] = [
+    "error", "code", "count", "total", "hours", "uptime", "runtime", "energy", "累计",
+];
 
 /// What a channel of a profile tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +103,10 @@ impl Feature {
 impl Manifest {
     /// Family `generic` for a profile; none where no channel measures anything. Rows of phase 0 are of no step.
     pub(crate) fn generic(profile: &ApplianceProfile) -> Option<Self> {
-        let measured = profile.channels.iter().filter(|channel| role(channel) == Role::Measured);
+        let measured = profile
+            .channels
+            .iter()
+            .filter(|channel| role(channel) == Role::Measured);
         let features: Vec<Feature> = measured.take(FEATURES_MAX).map(Feature::mean_of).collect();
         let phase = profile.channels.iter().find(|channel| role(channel) == Role::Phase);
         let running = phase.map(|channel| Running {
@@ -190,7 +207,10 @@ mod tests {
         ];
         assert_eq!(names(&fridge), watched);
         let washing = shipped(include_str!("../../../../models/profiles/washing-machine.toml"));
-        let Resampling::Mean { running: Some(running), .. } = &washing.resampling else {
+        let Resampling::Mean {
+            running: Some(running), ..
+        } = &washing.resampling
+        else {
             panic!("{:?}", washing.resampling)
         };
         assert_eq!((running.channel.as_str(), running.from), ("phase", 1.0));
