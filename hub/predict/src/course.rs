@@ -9,14 +9,17 @@ use serde::{Deserialize, Serialize};
 pub(crate) const POINTS_MAX: usize = 16;
 /// Parts of a floor in which deviations are kept.
 const PARTS: f64 = 12.0;
+/// Parts of a threshold in which scores are kept.
+const SCORE_PARTS: f32 = 20.0;
 /// In the place of a value that is not there.
 const MISSING: i8 = i8::MIN;
 
-/// Times, scores, and how far each feature was from what was normal at first: in twelfths of a floor, up to ten floors.
+/// Times, scores in twentieths of the threshold up to twelve of it, and how far each feature was from what was normal at first: in
+/// twelfths of a floor, up to ten floors.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Course {
     times: VecDeque<i64>,
-    scores: VecDeque<f32>,
+    scores: VecDeque<u8>,
     /// Step by step, one of each feature.
     deviations: VecDeque<i8>,
 }
@@ -38,7 +41,8 @@ impl Course {
             None => MISSING,
         };
         self.times.push_back(at.as_millisecond());
-        self.scores.push_back(score);
+        self.scores
+            .push_back((score * SCORE_PARTS).round().clamp(0.0, 255.0) as u8);
         self.deviations.extend(deviations.iter().map(part));
         while self.times.len() > most.min(POINTS_MAX) {
             self.times.pop_front();
@@ -59,7 +63,7 @@ impl Course {
         steps.filter_map(|(place, (time, score))| {
             Some(Drawn {
                 at: Timestamp::from_millisecond(*time).ok()?,
-                score: *score,
+                score: f32::from(*score) / SCORE_PARTS,
                 place,
             })
         })
@@ -82,11 +86,11 @@ mod tests {
         for second in 0..40_i32 {
             let floors = f64::from(second) / 30.0;
             let at = Timestamp::from_second(second.into()).unwrap();
-            course.push(at, second as f32, &[Some(floors), None, Some(-99.0)], POINTS_MAX);
+            course.push(at, second as f32 / 4.0, &[Some(floors), None, Some(-99.0)], POINTS_MAX);
             assert!(course.fits(3) && !course.fits(2));
         }
         let drawn: Vec<Drawn> = course.drawn().collect();
-        assert_eq!((drawn.len(), drawn[0].at.as_second(), drawn[0].score), (16, 24, 24.0));
+        assert_eq!((drawn.len(), drawn[0].at.as_second(), drawn[0].score), (16, 24, 6.0));
         let last = drawn[15];
         assert!((course.deviation(last, 0, 3).unwrap() - 1.3).abs() <= 0.5 / PARTS);
         assert_eq!(course.deviation(last, 1, 3), None);

@@ -114,7 +114,7 @@ fn text(manifest: &Manifest, facts: &CardFacts) -> String {
             rule.probability
         ));
         match rule.call {
-            Some(call) => line(format!("call = {:?}", rounded(call))),
+            Some(call) => line(format!("call = {call:?}")),
             None => line("# No score for calls: too few months of healthy devices.".to_owned()),
         }
         for one in &rule.conditions {
@@ -127,11 +127,7 @@ fn text(manifest: &Manifest, facts: &CardFacts) -> String {
     let baseline = &manifest.baseline;
     line(format!(
         "\n[baseline]\ncalibration = {}\newma = {:?}\nrecentre_steps = {:?}\nrecentre_below = {:?}\nthreshold = {:?}",
-        baseline.calibration,
-        baseline.ewma,
-        baseline.recentre_steps,
-        baseline.recentre_below,
-        rounded(baseline.threshold)
+        baseline.calibration, baseline.ewma, baseline.recentre_steps, baseline.recentre_below, baseline.threshold
     ));
     let persistence = &manifest.persistence;
     line(format!(
@@ -159,20 +155,15 @@ fn text(manifest: &Manifest, facts: &CardFacts) -> String {
             feature.name, feature.channel, feature.unit, feature.stuck_after
         ));
         if feature.floor > 0.0 {
-            line(format!("floor = {:?}", rounded(feature.floor)));
+            line(format!("floor = {:?}", feature.floor));
         }
     }
     text
 }
 
-/// `golden.jsonl`: what the figures of the manifest, as they are written, say of made-up lives around the devices' usual values.
+/// `golden.jsonl`: what the figures of the manifest say of made-up lives around the devices' usual values.
 fn golden(manifest: &Manifest, profile: &ApplianceProfile, devices: &[Device]) -> String {
-    let mut written = manifest.clone();
-    written.baseline.threshold = rounded(written.baseline.threshold);
-    for feature in &mut written.features {
-        feature.floor = rounded(feature.floor);
-    }
-    let Some(kit) = Kit::of(&written, profile) else {
+    let Some(kit) = Kit::of(manifest, profile) else {
         return String::new();
     };
     let usual: Vec<f64> = (0..kit.channels.len())

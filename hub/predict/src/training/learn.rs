@@ -129,11 +129,12 @@ pub(super) fn learn(
             .and_then(|thresholds| thresholds.calls);
     }
     for (feature, floor) in manifest.features.iter_mut().zip(&settings.fleet_floors) {
-        feature.floor = floor.unwrap_or(0.0);
+        feature.floor = floor.map_or(0.0, rounded);
     }
-    manifest.baseline.threshold = settings.threshold;
+    let threshold = rounded(settings.threshold);
+    manifest.baseline.threshold = threshold;
     if let Some(rule) = &mut manifest.detector {
-        rule.call = call.map(|call| call.in_force.max(settings.threshold));
+        rule.call = call.map(|call| rounded(call.in_force).max(threshold));
     }
     Ok(Learned {
         floors: settings.fleet_floors.iter().flatten().count(),
