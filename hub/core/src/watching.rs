@@ -42,13 +42,15 @@ pub enum WatchState {
     ChannelsMissing,
     /// Its readings bear times that were judged already.
     TimesPassed,
+    /// They go from state to state, so that no normal of one state is found. The search goes on.
+    CannotCalibrate,
 }
 
 impl WatchState {
     /// Readings come, or could, and no alarm can rise from them.
     pub fn is_unwatched(self) -> bool {
         match self {
-            Self::NoModel | Self::TooSeldom | Self::ChannelsMissing | Self::TimesPassed => true,
+            Self::NoModel | Self::TooSeldom | Self::ChannelsMissing | Self::TimesPassed | Self::CannotCalibrate => true,
             Self::NoReadings | Self::Calibrating | Self::Watched => false,
         }
     }
@@ -135,6 +137,12 @@ pub struct Watching {
     pub several_states: bool,
     /// Readings that made no step, by reason, since the baseline was begun.
     pub unjudged: BTreeMap<Unjudged, u32>,
+    /// Model and version that watch it, e.g. `generic/1`; none where that was not told.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Channel or feature that has made the calibration begin again, since it went to another state.
+    #[serde(default)]
+    pub unsteady: Option<String>,
 }
 
 impl Watching {
@@ -151,6 +159,8 @@ impl Watching {
             channels: 0,
             several_states: false,
             unjudged: BTreeMap::new(),
+            model: None,
+            unsteady: None,
         }
     }
 
@@ -209,6 +219,6 @@ mod tests {
         assert_eq!(state(None, "pump"), WatchState::NoReadings);
         assert_eq!(state(Some(&said), "kettle"), WatchState::NoModel);
         let unwatched = WatchState::VARIANTS.iter().filter(|state| state.is_unwatched());
-        assert_eq!(unwatched.count(), 4);
+        assert_eq!(unwatched.count(), 5);
     }
 }

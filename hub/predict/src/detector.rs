@@ -1,6 +1,7 @@
 //! One appliance under one model: rows in, verdicts out, state that survives a restart.
 
 mod checkpoint;
+mod generic;
 mod intake;
 mod span;
 
@@ -20,13 +21,14 @@ use crate::evidence::Recent;
 use crate::features::{Sensors, Step};
 use crate::gather::Need;
 use crate::manifest::Manifest;
-use crate::model::Model;
+use crate::model::{Model, Rules};
 use crate::naming;
 use crate::network::{Reconstruction, Window};
 use crate::persistence::{AlarmState, Persistence};
 use crate::resampler::Resampler;
 use crate::table::Row;
 use crate::verdict::Verdict;
+use generic::{Own, Said};
 use intake::Intake;
 use span::Span;
 
@@ -52,6 +54,8 @@ pub struct Detector {
 enum Stage {
     Calibrating(Moments),
     Watching(Baseline),
+    /// Of a model without a network: nothing else of the state is used but what takes rows in.
+    Generic(Box<Own>),
 }
 
 /// A model step that waits for its reconstruction.
@@ -62,6 +66,7 @@ pub struct Pending {
     after_gap: bool,
     suspect: Vec<usize>,
     watched: Option<Watched>,
+    said: Option<Said>,
 }
 
 /// What comes of a reading.
@@ -93,9 +98,28 @@ impl Detector {
         Self::with_calibration(model, model.manifest().baseline.calibration)
     }
 
-    /// The same with another length of calibration: rows, or programme runs for rule `cycle`; at least 10.
+    /// The same with another length of calibration: rows, or programme runs for rule `cycle`; at least 10. Without a network steps, 40
+    /// to 400.
     pub fn with_calibration(model: &Model, calibrate: u32) -> Detector {
-        Self::for_manifest(model.manifest(), calibrate)
+        let rules = model.rules();
+        let Some(kit) = rules.kit else {
+            return Self::for_manifest(rules.manifest, calibrate);
+        };
+        let own = Own::new(kit, calibrate);
+        Detector {
+            model: kit.state.clone(),
+            calibrate: own.need(),
+            calibrated: 0,
+            resampler: Resampler::new(rules.manifest),
+            sensors: Sensors::new(0),
+            stage: Stage::Generic(Box::new(own)),
+            window: VecDeque::new(),
+            persistence: Persistence::new(),
+            span: Span::new(0),
+            fault: None,
+            recent: Recent::new(),
+            intake: Intake::new(0),
+        }
     }
 
     /// A detector without a network, for training: its windows are what the network learns from.
@@ -119,14 +143,20 @@ impl Detector {
 
     /// An alarm was standing after the newest concluded step.
     pub fn alarming(&self) -> bool {
-        self.persistence.alarm()
+        match &self.stage {
+            Stage::Generic(own) => own.alarming(),
+            Stage::Calibrating(_) | Stage::Watching(_) => self.persistence.alarm(),
+        }
     }
 
     /// What the alarm that stands after the newest concluded step was named, and how probable it has become: no verdict of
     /// this alarm has said more. None if no alarm stands.
     pub fn standing(&self, model: &Model) -> Option<(&str, f32)> {
+        if let Stage::Generic(own) = &self.stage {
+            return own.standing(model.manifest());
+        }
         let (class, _) = self.fault.as_ref().filter(|_| self.persistence.alarm())?;
-        let probability = naming::probability(self.persistence.held_peak(), &model.manifest().probability);
+        let probability = naming::probability(self.persistence.held_peak(), model.manifest().probability.as_ref());
         Some((class.as_str(), probability))
     }
 
@@ -134,7 +164,7 @@ impl Detector {
     /// are one row, channel by channel. Steps of several readings, and of several appliances, may be prepared before any is
     /// concluded; those of one appliance are concluded in order.
     pub fn take(&mut self, model: &Model, row: &Row, received_at: Timestamp) -> Taken {
-        self.take_row(model.manifest(), model.profile(), row, received_at)
+        self.take_row(model.rules(), row, received_at)
     }
 
     /// The steps of [`Detector::take`], of a reading that was received when it was taken.
@@ -144,44 +174,47 @@ impl Detector {
 
     /// [`Detector::prepare`] without a network, for training.
     pub fn prepare_row(&mut self, manifest: &Manifest, profile: &ApplianceProfile, row: &Row) -> Vec<Pending> {
-        self.take_row(manifest, profile, row, row.at).steps
+        let rules = Rules {
+            manifest,
+            profile,
+            kit: None,
+        };
+        self.take_row(rules, row, row.at).steps
     }
 
-    fn take_row(
-        &mut self,
-        manifest: &Manifest,
-        profile: &ApplianceProfile,
-        row: &Row,
-        received_at: Timestamp,
-    ) -> Taken {
-        let need = Need::of(manifest, profile);
+    fn take_row(&mut self, rules: Rules<'_>, row: &Row, received_at: Timestamp) -> Taken {
+        let need = Need::of(rules.manifest, rules.profile);
         let (rows, unjudged) = self.intake.gather.push(row, received_at, &need);
-        let steps = self.take_rows(manifest, profile, &rows);
-        self.note(unjudged, rows.len(), &need, row.at.min(received_at), manifest);
+        let steps = self.take_rows(rules, &rows);
+        self.note(unjudged, rows.len(), &need, row.at.min(received_at), rules.manifest);
         Taken { steps, unjudged }
     }
 
     /// Takes what is still gathered, of a unit whose readings have ended: the steps that it completes. None if nothing is.
     pub(crate) fn take_rest(&mut self, model: &Model) -> Option<Vec<Pending>> {
-        let (manifest, profile) = (model.manifest(), model.profile());
-        let need = Need::of(manifest, profile);
+        let rules = model.rules();
+        let need = Need::of(rules.manifest, rules.profile);
         let row = self.intake.gather.end(&need)?;
-        let steps = self.take_rows(manifest, profile, std::slice::from_ref(&row));
-        self.note(None, 1, &need, row.at, manifest);
+        let steps = self.take_rows(rules, std::slice::from_ref(&row));
+        self.note(None, 1, &need, row.at, rules.manifest);
         Some(steps)
     }
 
-    fn take_rows(&mut self, manifest: &Manifest, profile: &ApplianceProfile, rows: &[Row]) -> Vec<Pending> {
+    fn take_rows(&mut self, rules: Rules<'_>, rows: &[Row]) -> Vec<Pending> {
         let mut steps = Vec::new();
         for row in rows {
-            let of_row = self.advance(manifest, profile, row);
-            self.note_row(&of_row, manifest);
+            let of_row = self.advance(rules, row);
+            self.note_row(&of_row, rules.manifest);
             steps.extend(of_row);
         }
         steps
     }
 
-    fn advance(&mut self, manifest: &Manifest, profile: &ApplianceProfile, row: &Row) -> Vec<Pending> {
+    fn advance(&mut self, rules: Rules<'_>, row: &Row) -> Vec<Pending> {
+        let Rules { manifest, profile, .. } = rules;
+        if let Stage::Generic(own) = &mut self.stage {
+            own.see(row, rules);
+        }
         let counts_rows = matches!(self.resampler, Resampler::Period(_));
         if counts_rows && self.calibrated < self.calibrate {
             self.calibrated += 1;
@@ -190,8 +223,16 @@ impl Detector {
         }
         let completed = self.resampler.push(manifest, profile, row);
         self.intake.note_run(completed.sparse_run);
-        let steps = completed.steps;
-        steps.into_iter().map(|step| self.observe(step, manifest)).collect()
+        let steps = completed.steps.into_iter();
+        match (&mut self.stage, rules.kit) {
+            (Stage::Generic(own), Some(kit)) => {
+                let steps = steps.map(|step| own.step(step, manifest, kit)).collect();
+                self.calibrated = own.have();
+                steps
+            }
+            (Stage::Generic(_), None) => Vec::new(),
+            (Stage::Calibrating(_) | Stage::Watching(_), _) => steps.map(|step| self.observe(step, manifest)).collect(),
+        }
     }
 
     fn end_calibration(&mut self, manifest: &Manifest) {
@@ -207,6 +248,8 @@ impl Detector {
             self.end_calibration(manifest);
         }
         let watched = match &mut self.stage {
+            // Its steps do not come here.
+            Stage::Generic(_) => None,
             Stage::Calibrating(moments) => {
                 moments.add(&features);
                 self.intake.levels.add(&features, self.calibrate, manifest);
@@ -248,6 +291,7 @@ impl Detector {
             after_gap: step.after_gap,
             suspect,
             watched,
+            said: None,
         }
     }
 
@@ -256,7 +300,7 @@ impl Detector {
         let manifest = model.manifest();
         let mut verdict = Verdict {
             at: pending.at,
-            calibrating: pending.watched.is_none(),
+            calibrating: pending.watched.is_none() && pending.said.is_none(),
             judged: false,
             score: 0.0,
             baseline_score: 0.0,
@@ -267,6 +311,12 @@ impl Detector {
             values: pending.raw,
             suspect: pending.suspect,
         };
+        if let Stage::Generic(_) = &self.stage {
+            if let Some(said) = pending.said {
+                said.tell(&mut verdict);
+            }
+            return verdict;
+        }
         if let Some(watched) = &pending.watched {
             if pending.after_gap {
                 self.persistence.interrupt();
@@ -300,7 +350,7 @@ impl Detector {
             basis: manifest.evidence.basis(&fault_class),
             fault_class,
             severity,
-            probability: naming::probability(state.held_peak, &manifest.probability),
+            probability: naming::probability(state.held_peak, manifest.probability.as_ref()),
             score: v.score,
             model: self.model.clone(),
             at: v.at,
@@ -328,16 +378,21 @@ impl Detector {
 
     /// The recent past to freeze with a ticket: what the prediction's features and the score did, at most 300 points.
     pub fn evidence(&self, model: &Model, prediction: &FaultPrediction) -> Evidence {
+        let rules = model.rules();
+        if let (Stage::Generic(own), Some(kit)) = (&self.stage, rules.kit) {
+            return own.evidence(kit, prediction);
+        }
         self.recent.evidence(model.manifest(), prediction)
     }
 }
 
 /// Adds the step to the window and gives the window once it is full.
 fn slide(window: &mut VecDeque<f32>, deviation: &Deviation, manifest: &Manifest) -> Option<Window> {
-    let clip = manifest.autoencoder.clip;
+    let autoencoder = manifest.autoencoder.as_ref()?;
+    let clip = autoencoder.clip;
     window.extend(deviation.scaled.iter().map(|z| (*z as f32).clamp(-clip, clip)));
     let features = manifest.features.len();
-    let whole = manifest.autoencoder.window * features;
+    let whole = autoencoder.window * features;
     window.drain(..window.len().saturating_sub(whole));
     let full = window.len() == whole;
     full.then(|| Window {
@@ -351,12 +406,12 @@ fn slide(window: &mut VecDeque<f32>, deviation: &Deviation, manifest: &Manifest)
 fn score(verdict: &mut Verdict, deviation: &Deviation, made: Option<&Reconstruction>, manifest: &Manifest) {
     verdict.baseline_score = (deviation.distance / manifest.baseline.threshold) as f32;
     let from_baseline = shares(deviation.parts.iter().copied());
-    let Some(made) = made else {
+    let (Some(made), Some(autoencoder)) = (made, &manifest.autoencoder) else {
         verdict.contributions = from_baseline;
         return;
     };
     verdict.judged = true;
-    verdict.autoencoder_score = (made.total() / manifest.autoencoder.threshold) as f32;
+    verdict.autoencoder_score = (made.total() / autoencoder.threshold) as f32;
     verdict.score = verdict.baseline_score.min(verdict.autoencoder_score);
     let from_network = shares(made.errors.iter().map(|e| f64::from(*e)));
     verdict.contributions = from_baseline

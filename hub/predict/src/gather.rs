@@ -49,6 +49,10 @@ pub(crate) struct Need {
     channels: Vec<usize>,
     /// The one of these that tells the phase of a programme, by its place among them: a row without it is of no run.
     phase: Option<usize>,
+    /// A channel that comes again begins the next row, however close that is: all rows of a run, or of a mean, count.
+    again_is_next: bool,
+    /// Channels that may be missing before nothing can be judged.
+    missing_max: usize,
     /// Readings less than this apart are of one row, and those of the same time in any case. Rows of a run may be closer: there
     /// a channel that comes again begins the next one.
     span_s: f64,
@@ -230,10 +234,11 @@ impl Gather {
         self.without.iter().filter(|without| **without >= AWAITED).count()
     }
 
-    /// So much is missing that nothing can be judged: half of the channels, or the one that tells the programme's phase.
+    /// So much is missing that nothing can be judged: half of the channels, or the one that tells the programme's phase; without a
+    /// network, which watches what is there, all of them.
     pub(crate) fn lacks(&self, need: &Need) -> bool {
         let without = |i: usize| self.without.get(i).is_some_and(|without| *without >= AWAITED);
-        need.phase.is_some_and(without) || self.missing() * 2 >= need.channels.len()
+        need.phase.is_some_and(without) || self.missing() > need.missing_max
     }
 
     /// Readings whose time had passed, one after the other.
@@ -280,14 +285,26 @@ impl Need {
                 period_s,
                 ..
             } => (profile.position(phase_channel), period_s),
+            Resampling::Mean { row_s, .. } => (None, row_s),
+        };
+        let running = match &manifest.resampling {
+            Resampling::Mean { running, .. } => running.as_ref(),
+            Resampling::Period { .. } | Resampling::Cycle { .. } => None,
         };
         let features = manifest.features.iter();
         let read = features.flat_map(|feature| [Some(&feature.channel), feature.per.as_ref().map(|per| &per.channel)]);
         let mut channels: Vec<usize> = read.flatten().filter_map(|name| profile.position(name)).collect();
         channels.extend(phase);
+        channels.extend(running.and_then(|running| profile.position(&running.channel)));
         channels.sort_unstable();
         channels.dedup();
+        let tolerated = match manifest.detector {
+            None => channels.len().div_ceil(2),
+            Some(_) => channels.len(),
+        };
         Self {
+            missing_max: tolerated.saturating_sub(1),
+            again_is_next: matches!(manifest.resampling, Resampling::Cycle { .. } | Resampling::Mean { .. }),
             phase: phase.and_then(|phase| channels.iter().position(|channel| *channel == phase)),
             channels,
             span_s: (1.0 - EARLY) * period_s,
@@ -313,7 +330,7 @@ impl Need {
     /// Where a reading lies beside a row, of which it `repeats` a channel or not.
     fn place(&self, row: Timestamp, reading: Timestamp, repeats: bool) -> Place {
         let apart_s = reading.duration_since(row).as_secs_f64();
-        let is_next = repeats && self.phase.is_some();
+        let is_next = repeats && self.again_is_next;
         if apart_s == 0.0 || (apart_s.abs() < self.span_s && !is_next) {
             Place::Within
         } else if apart_s < 0.0 {

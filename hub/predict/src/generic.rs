@@ -68,6 +68,8 @@ pub struct ChannelBaseline {
     pub centre: f64,
     /// Normal value at the end of the calibration.
     pub first_centre: f64,
+    /// Moving average of its values.
+    pub average: f64,
     /// Deviation that is harmless.
     pub floor: f64,
     /// Standard deviation of a step from the one before, over the root of two: what is noise and not drift.

@@ -1,4 +1,8 @@
-//! `golden.jsonl`: synthetic windows with the errors the trained network gave for them.
+//! `golden.jsonl`: synthetic windows with the errors the trained network gave for them; without a network, see `steps`.
+
+mod steps;
+
+pub(crate) use steps::{GoldenSteps, check_steps};
 
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +10,9 @@ use crate::network::{Network, ScoreError, Window};
 
 /// Largest accepted difference, relative to the error (and absolute below 1).
 pub(crate) const TOLERANCE: f32 = 1e-4;
+
+/// Lines of a file, at least.
+const LINES_MIN: usize = 3;
 
 /// One line of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,7 +30,7 @@ struct Golden {
 #[derive(Debug, thiserror::Error)]
 pub enum GoldenError {
     /// A line is not what it should be.
-    #[error("line {line} is not a golden window")]
+    #[error("line {line} is not a golden window, or life")]
     Line {
         /// Counted from 1.
         line: usize,
@@ -31,7 +38,7 @@ pub enum GoldenError {
         source: serde_json::Error,
     },
     /// Too few lines to mean anything.
-    #[error("has {0} windows, needs at least 3")]
+    #[error("has {0} windows or lives, needs at least 3")]
     TooFew(usize),
     /// The network cannot run a window.
     #[error("window {name} cannot be scored")]
@@ -53,6 +60,40 @@ pub enum GoldenError {
         /// What the network says.
         got: f32,
     },
+    /// The features of a model without a network are others, or in another order.
+    #[error("life {name} is of the features {expected}, and the manifest has {got}")]
+    Features {
+        /// The life.
+        name: String,
+        /// Features that the file says.
+        expected: String,
+        /// Features of the manifest.
+        got: String,
+    },
+    /// The detector without a network gives other scores.
+    #[error("life {name}: expected a score of {expected}, the detector gives {got}")]
+    Score {
+        /// The life.
+        name: String,
+        /// What the file says.
+        expected: f64,
+        /// What the detector says.
+        got: f64,
+    },
+    /// The detector without a network does not come to watch.
+    #[error("life {name}: the detector finds no normal in it")]
+    Silent {
+        /// The life.
+        name: String,
+    },
+    /// It alarms where it should not, or the other way round.
+    #[error("life {name}: an alarm is expected: {expected}, and the detector says otherwise")]
+    Alarm {
+        /// The life.
+        name: String,
+        /// What the file says.
+        expected: bool,
+    },
 }
 
 /// Runs every golden window.
@@ -66,7 +107,7 @@ pub(crate) fn check(text: &str, network: &Network) -> Result<(), GoldenError> {
         check_one(&golden, network)?;
         count += 1;
     }
-    if count < 3 {
+    if count < LINES_MIN {
         Err(GoldenError::TooFew(count))
     } else {
         Ok(())

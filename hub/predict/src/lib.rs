@@ -6,10 +6,12 @@
 //!
 //! Readings of one period become one row (`gather`), a row becomes model steps (`resampler`), a step is compared with the unit's own baseline (`baseline`) and
 //! with what the family's autoencoder can reproduce (`network`), and an alarm needs both for a hold time
-//! (`persistence`). A detector that needs no training stands beside (`generic`); no model is judged by it yet.
+//! (`persistence`). A family without a network is judged by the detector that needs no training (`generic`), and so is an appliance
+//! whose profile no model is for. What a maker's own recordings teach it is a folder of files (`training`).
 
 mod baseline;
 mod batch;
+mod course;
 mod cycle;
 mod detector;
 mod evidence;
@@ -21,6 +23,7 @@ mod golden;
 mod levels;
 pub mod manifest;
 mod matrix;
+mod means;
 mod model;
 mod naming;
 mod network;
@@ -33,8 +36,10 @@ mod score;
 mod serving;
 mod stamps;
 mod steps;
+mod stuck;
 mod summary;
 mod table;
+pub mod training;
 pub mod trial;
 mod verdict;
 mod watch;

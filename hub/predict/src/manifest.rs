@@ -1,8 +1,13 @@
 //! `manifest.toml` of a model folder: everything about a model that is not a weight.
 
 mod check;
+mod generic;
+mod shipped;
 
 pub use check::ManifestError;
+pub use generic::{ConditionRule, DetectorKind, Generic};
+pub(crate) use generic::{Kit, channels};
+pub(crate) use shipped::{FAMILY, Role, role};
 
 use std::collections::BTreeMap;
 
@@ -27,14 +32,16 @@ pub struct Manifest {
     pub profile_version: u16,
     /// How rows become model steps.
     pub resampling: Resampling,
+    /// Detector that judges without a network; none where baseline and autoencoder have to agree.
+    pub detector: Option<Generic>,
     /// The unit's own baseline.
     pub baseline: Baseline,
-    /// The autoencoder's input.
-    pub autoencoder: Autoencoder,
+    /// The autoencoder's input; none without a network.
+    pub autoencoder: Option<Autoencoder>,
     /// When a deviation becomes an alarm, and when it ends.
     pub persistence: Persistence,
-    /// From score to probability.
-    pub probability: Probability,
+    /// From score to probability; none without a network.
+    pub probability: Option<Probability>,
     /// How a fault gets its name.
     pub classification: Classification,
     /// The features, in the order of the network's input.
@@ -76,6 +83,35 @@ pub enum Resampling {
         /// A run of fewer rows is dropped (a door opened and shut, a programme given up).
         min_rows: u32,
     },
+    /// One step the mean of the rows of one period of the clock in which the appliance runs; for a detector without a network.
+    Mean {
+        /// Seconds of a period, whole ones: periods begin where this divides the seconds since 1970.
+        period_s: f64,
+        /// Seconds from row to row: parts that are closer are one row, until a channel comes again.
+        row_s: f64,
+        /// Behind a silence of this many seconds the moving average begins at the normal again.
+        gap_s: f64,
+        /// A period of fewer rows makes no step.
+        #[serde(default = "one_row")]
+        min_rows: u32,
+        /// What tells running from idle; without it all rows count.
+        #[serde(default)]
+        running: Option<Running>,
+    },
+}
+
+/// The channel that tells running from idle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Running {
+    /// Channel of the profile. A row without it is as the one before.
+    pub channel: String,
+    /// The appliance runs from this value on.
+    pub from: f64,
+}
+
+fn one_row() -> u32 {
+    1
 }
 
 fn a_minute_s() -> f64 {
@@ -145,9 +181,12 @@ pub struct Feature {
     /// Applied before the baseline.
     #[serde(default)]
     pub transform: Transform,
-    /// Deviation, after the transform, that is harmless in this family whatever the unit's own noise.
+    /// Deviation, after the transform, that is harmless in this family whatever the unit's own noise. Without a network 0, or no
+    /// floor, means that of the table by unit; a share of the normal for `m/s2`, `A` and `W`.
+    #[serde(default)]
     pub floor: f64,
-    /// A channel whose value did not change for this many steps is taken for stuck; 0 means never.
+    /// A channel whose value did not change for this many steps is taken for stuck; 0 means never. Without a network a channel with
+    /// one value through a whole run, and the rest before it, is stuck in any case.
     #[serde(default)]
     pub stuck_after: u32,
 }
@@ -160,13 +199,14 @@ pub struct Baseline {
     pub calibration: u32,
     /// Weight of the newest step in the moving average, above 0 and up to 1.
     pub ewma: f64,
-    /// Share of the off-diagonal covariance that is dropped, 0 to 1.
+    /// Share of the off-diagonal covariance that is dropped, 0 to 1. Without a network nothing is computed of it.
+    #[serde(default)]
     pub shrinkage: f64,
     /// Steps in which a healthy unit's baseline follows a slow drift; 0 means it never moves.
     pub recentre_steps: f64,
-    /// Mahalanobis distance from which the baseline stands still.
+    /// Mahalanobis distance from which the baseline stands still; without a network, deviation of any feature in floors.
     pub recentre_below: f64,
-    /// Mahalanobis distance that counts as 1.0.
+    /// Mahalanobis distance that counts as 1.0; without a network, deviation of the three strongest features in floors.
     pub threshold: f64,
 }
 
@@ -188,14 +228,19 @@ pub struct Autoencoder {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Persistence {
-    /// Steps for which both scores must stay at 1.0 or above.
+    /// Steps for which the score must stay at 1.0 or above.
     pub hold: usize,
     /// Below this score a step counts as healthy again.
     pub clear_below: f32,
     /// Healthy steps in a row that end an alarm.
     pub clear_after: u32,
-    /// Points kept for the evidence of a ticket, at most 300.
+    /// Points kept for the evidence of a ticket, at most 300; without a network at most 16, which it is where nothing is said.
+    #[serde(default = "few_points")]
     pub evidence_points: usize,
+}
+
+fn few_points() -> usize {
+    crate::course::POINTS_MAX
 }
 
 /// Logistic calibration: `p = 1 / (1 + exp(-(offset + slope × ln(held score))))`, never above `ceiling`.
@@ -215,11 +260,17 @@ pub struct Probability {
 #[serde(deny_unknown_fields)]
 pub struct Classification {
     /// Least cosine between the deviation and a class's signature; below it the fault is unknown.
+    #[serde(default = "the_same")]
     pub min_cosine: f64,
     /// Severity of an unknown fault.
     pub unknown_severity: Severity,
-    /// The classes.
+    /// The classes; without a network none.
+    #[serde(default)]
     pub classes: Vec<FaultClass>,
+}
+
+fn the_same() -> f64 {
+    1.0
 }
 
 /// One fault class.

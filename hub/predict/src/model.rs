@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hub_core::profile::{ApplianceProfile, Family, ProfileError};
 
 use crate::golden::{self, GoldenError};
-use crate::manifest::{Manifest, ManifestError};
+use crate::manifest::{FAMILY, Kit, Manifest, ManifestError};
 use crate::network::{Network, Reconstruction, ScoreError, Window};
 
 /// A model that passed its golden windows.
@@ -13,8 +13,24 @@ pub struct Model {
     folder: PathBuf,
     manifest: Manifest,
     profile: ApplianceProfile,
-    network: Network,
+    judge: Judge,
     id: String,
+}
+
+/// What judges an appliance besides its own baseline.
+enum Judge {
+    Network(Network),
+    /// The detector without a network, by these figures.
+    Generic(Kit),
+}
+
+/// What a detector reads its steps by.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) profile: &'a ApplianceProfile,
+    /// None with a network.
+    pub(crate) kit: Option<&'a Kit>,
 }
 
 /// Why a model folder is refused.
@@ -74,8 +90,17 @@ pub enum ModelError {
         /// The model folder.
         folder: PathBuf,
     },
-    /// The network does not do what it did when it was trained.
-    #[error("{}: the network fails its golden windows, so the model is refused", path.display())]
+    /// A folder bears the name of the family that is the hub's own.
+    #[error(
+        "{}: family {} is the hub's own, for profiles that no model is for: give the family another name",
+        path.display(), FAMILY
+    )]
+    Reserved {
+        /// The manifest.
+        path: PathBuf,
+    },
+    /// The model does not do what it did when it was made.
+    #[error("{}: the model fails its golden windows, so it is refused", path.display())]
     Golden {
         /// The file.
         path: PathBuf,
@@ -85,30 +110,77 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Loads `manifest.toml`, `model.onnx` and `golden.jsonl` of a folder, and the profile from `profiles/` in the
-    /// nearest folder above.
+    /// Loads `manifest.toml`, `golden.jsonl` and, unless the manifest does without, `model.onnx` of a folder, and the profile from
+    /// `profiles/` in the nearest folder above.
     ///
     /// # Errors
-    /// Whatever is missing, malformed or contradictory; a network that fails a golden window is refused.
+    /// Whatever is missing, malformed or contradictory; a model that fails a golden window is refused.
     pub fn load(folder: &Path) -> Result<Model, ModelError> {
         let (manifest, family) = load_manifest(folder)?;
-        let path = folder.join("model.onnx");
-        let onnx = std::fs::read(&path).map_err(|source| ModelError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let network = Network::load(&onnx, manifest.features.len(), manifest.autoencoder.window)
-            .map_err(|source| ModelError::Network { path, source })?;
+        if manifest.family == FAMILY {
+            let path = folder.join("manifest.toml");
+            return Err(ModelError::Reserved { path });
+        }
         let path = folder.join("golden.jsonl");
-        golden::check(&read(&path)?, &network).map_err(|source| ModelError::Golden { path, source })?;
+        let judge = match (Kit::of(&manifest, &family.profile), &manifest.autoencoder) {
+            (Some(kit), _) => {
+                golden::check_steps(&read(&path)?, &kit).map_err(|source| ModelError::Golden { path, source })?;
+                Judge::Generic(kit)
+            }
+            (None, autoencoder) => {
+                // `Manifest::check` has seen that there is one.
+                let window = autoencoder.as_ref().map_or(0, |autoencoder| autoencoder.window);
+                let network = network(folder, manifest.features.len(), window)?;
+                golden::check(&read(&path)?, &network).map_err(|source| ModelError::Golden { path, source })?;
+                Judge::Network(network)
+            }
+        };
         tracing::debug!(folder = %folder.display(), family = manifest.family, version = manifest.version, "model loaded");
         Ok(Model {
             folder: folder.to_owned(),
             id: manifest.id(),
             manifest,
             profile: family.profile,
-            network,
+            judge,
         })
+    }
+
+    /// Family `generic` for the profile of this file; none where no channel of it measures anything.
+    pub(crate) fn generic(file: &Path, profile: ApplianceProfile) -> Option<Model> {
+        let manifest = Manifest::generic(&profile)?;
+        let kit = Kit::of(&manifest, &profile)?;
+        Some(Model {
+            folder: file.to_owned(),
+            id: manifest.id(),
+            manifest,
+            profile,
+            judge: Judge::Generic(kit),
+        })
+    }
+
+    pub(crate) fn rules(&self) -> Rules<'_> {
+        Rules {
+            manifest: &self.manifest,
+            profile: &self.profile,
+            kit: self.kit(),
+        }
+    }
+
+    fn kit(&self) -> Option<&Kit> {
+        match &self.judge {
+            Judge::Network(_) => None,
+            Judge::Generic(kit) => Some(kit),
+        }
+    }
+
+    /// What a detector's state has to be of.
+    pub(crate) fn state(&self) -> &str {
+        self.kit().map_or(&self.id, |kit| &kit.state)
+    }
+
+    /// Whether a network judges as well.
+    pub fn has_network(&self) -> bool {
+        self.kit().is_none()
     }
 
     /// Appliance family, e.g. `pump-rig`.
@@ -131,7 +203,7 @@ impl Model {
         &self.profile
     }
 
-    /// Where it was loaded from.
+    /// Where it was loaded from; of family `generic` the profile's file.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -142,8 +214,31 @@ impl Model {
     /// # Errors
     /// A window of another model, or a failure inside the network.
     pub fn reconstruct(&self, windows: &[&Window]) -> Result<Vec<Reconstruction>, ScoreError> {
-        self.network.run(windows)
+        match &self.judge {
+            Judge::Network(network) => network.run(windows),
+            Judge::Generic(_) if windows.is_empty() => Ok(Vec::new()),
+            Judge::Generic(_) => Err(ScoreError::Output),
+        }
     }
+}
+
+fn network(folder: &Path, features: usize, window: usize) -> Result<Network, ModelError> {
+    let path = folder.join("model.onnx");
+    let onnx = std::fs::read(&path).map_err(|source| ModelError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    Network::load(&onnx, features, window).map_err(|source| ModelError::Network { path, source })
+}
+
+/// The family of a file, if it is one.
+pub(crate) fn load_family(path: &Path) -> Result<Family, ModelError> {
+    let family: Family = parse(path)?;
+    family.check().map_err(|source| ModelError::Profile {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(family)
 }
 
 /// Manifest of a model folder, and the family whose profile it names, without the network: also what training needs.
@@ -153,19 +248,14 @@ impl Model {
 pub fn load_manifest(folder: &Path) -> Result<(Manifest, Family), ModelError> {
     let path = folder.join("manifest.toml");
     let manifest: Manifest = parse(&path)?;
-    let profile_path = find_profile(folder, &manifest.profile)?;
-    let family: Family = parse(&profile_path)?;
-    family.check().map_err(|source| ModelError::Profile {
-        path: profile_path,
-        source,
-    })?;
+    let family = load_family(&find_profile(folder, &manifest.profile)?)?;
     manifest
         .check(&family.profile)
         .map_err(|source| ModelError::Manifest { path, source })?;
     Ok((manifest, family))
 }
 
-fn find_profile(folder: &Path, profile: &str) -> Result<PathBuf, ModelError> {
+pub(crate) fn find_profile(folder: &Path, profile: &str) -> Result<PathBuf, ModelError> {
     let not_found = || ModelError::NoProfile {
         profile: profile.to_owned(),
         folder: folder.to_owned(),

@@ -30,11 +30,11 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
     if lengths > 0.0 { dot / lengths } else { 0.0 }
 }
 
-/// Calibrated probability that a deviation held at `score` is a real fault.
-pub(crate) fn probability(score: f32, rule: &Probability) -> f32 {
-    if score <= 0.0 {
+/// Calibrated probability that a deviation held at `score` is a real fault; 0 where nothing is known of it.
+pub(crate) fn probability(score: f32, rule: Option<&Probability>) -> f32 {
+    let Some(rule) = rule.filter(|_| score > 0.0) else {
         return 0.0;
-    }
+    };
     let logit = rule.offset + rule.slope * f64::from(score).ln();
     (1.0 / (1.0 + (-logit).exp())).min(rule.ceiling) as f32
 }
@@ -50,9 +50,9 @@ mod tests {
             slope: 3.0,
             ceiling: 0.98,
         };
-        assert_eq!(probability(0.0, &rule), 0.0);
-        assert!((probability(1.0, &rule) - 0.731).abs() < 1e-3);
-        assert!(probability(1.5, &rule) > probability(1.0, &rule));
-        assert_eq!(probability(100.0, &rule), 0.98);
+        assert_eq!(probability(0.0, Some(&rule)), 0.0);
+        assert!((probability(1.0, Some(&rule)) - 0.731).abs() < 1e-3);
+        assert!(probability(1.5, Some(&rule)) > probability(1.0, Some(&rule)));
+        assert_eq!(probability(100.0, Some(&rule)), 0.98);
     }
 }

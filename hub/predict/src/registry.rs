@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hub_core::error_chain::in_full;
+use hub_core::families::ModelWords;
 
-use crate::model::{Model, ModelError};
+use crate::manifest::FAMILY;
+use crate::model::{Model, ModelError, load_family};
 use crate::serving::{Serving, ServingError};
 use crate::stamps::{Stamps, stamps};
 
 /// Depth to which model folders are looked for: `models/evaluation/<set>/<model>`.
 const DEPTH: usize = 3;
 
-/// The files of a model folder.
+/// The files of a model folder; one without a network has no `model.onnx`.
 const FILES: [&str; 3] = ["manifest.toml", "model.onnx", "golden.jsonl"];
 /// The folder of profiles, beside the models.
 const PROFILES: &str = "profiles";
@@ -23,6 +25,8 @@ pub struct Registry {
     models: BTreeMap<String, Arc<Model>>,
     /// Models that could be served in place of those.
     others: Vec<Arc<Model>>,
+    /// Family `generic`, by profile.
+    generics: BTreeMap<String, Arc<Model>>,
     refused: Vec<(PathBuf, ModelError)>,
     serving: Serving,
     /// Families of which a person chose a version that is not there.
@@ -56,12 +60,14 @@ pub enum RegistryError {
 }
 
 impl Registry {
-    /// Loads every folder with a `manifest.toml`, up to three levels down. Of several models of a family the one is served
+    /// Loads every folder with a `manifest.toml`, up to three levels down, and makes family `generic` of each profile of the directory.
+    /// Of several models of a family the one is served
     /// whose version a person chose ([`Serving`]), else the highest version. A folder that is refused does not stop the others:
     /// see [`Registry::refused`].
     ///
     /// # Errors
-    /// The directory cannot be listed, holds no usable model, or its list of chosen versions cannot be used.
+    /// The directory cannot be listed, holds neither a usable model nor, where no folder is refused, a profile, or its list of chosen
+    /// versions cannot be used.
     pub fn load(directory: &Path) -> Result<Registry, RegistryError> {
         Self::nothing().load_again(directory)
     }
@@ -104,7 +110,8 @@ impl Registry {
             }
         }
         next.serve(usable);
-        if next.models.is_empty() {
+        next.generics = self.generics_again(directory, &next.stamps);
+        if next.models.is_empty() && (next.generics.is_empty() || !next.refused.is_empty()) {
             let refused = next.refused.iter();
             let refused: Vec<String> = refused
                 .map(|(folder, why)| format!("{} is refused: {}", folder.display(), in_full(why)))
@@ -125,11 +132,32 @@ impl Registry {
         Self {
             models: BTreeMap::new(),
             others: Vec::new(),
+            generics: BTreeMap::new(),
             refused: Vec::new(),
             serving: Serving::default(),
             missing: Vec::new(),
             stamps: Stamps::new(),
         }
+    }
+
+    /// Family `generic` for each profile of the directory. A file that has not changed has the model that it had; what cannot be read has
+    /// that as well, or none: profiles are looked at, and told, by the one who serves them.
+    fn generics_again(&self, directory: &Path, now: &Stamps) -> BTreeMap<String, Arc<Model>> {
+        let known = |file: &Path| self.generics.values().find(|model| model.folder() == file);
+        let mut generics = BTreeMap::new();
+        for file in profile_files(directory) {
+            let is_same = self.stamps.get(&file) == now.get(&file);
+            let model = match (known(&file), load_family(&file)) {
+                (Some(model), _) if is_same => Some(model.clone()),
+                (Some(model), Ok(family)) if *model.profile() == family.profile => Some(model.clone()),
+                (_, Ok(family)) => Model::generic(&file, family.profile).map(Arc::new),
+                (known, Err(_)) => known.cloned(),
+            };
+            if let Some(model) = model {
+                generics.insert(model.profile().name.clone(), model);
+            }
+        }
+        generics
     }
 
     /// The model that was loaded from this folder, if nothing of it has changed.
@@ -147,13 +175,13 @@ impl Registry {
 
     /// Whether the same models are served here, loaded once.
     pub fn serves_as(&self, other: &Registry) -> bool {
-        self.models.len() == other.models.len()
-            && self.models.iter().all(|(family, model)| {
-                other
-                    .models
-                    .get(family)
-                    .is_some_and(|served| Arc::ptr_eq(served, model))
-            })
+        let same = |one: &BTreeMap<String, Arc<Model>>, other: &BTreeMap<String, Arc<Model>>| {
+            let is_there = |(name, model): (&String, &Arc<Model>)| {
+                other.get(name).is_some_and(|served| Arc::ptr_eq(served, model))
+            };
+            one.len() == other.len() && one.iter().all(is_there)
+        };
+        same(&self.models, &other.models) && same(&self.generics, &other.generics)
     }
 
     /// Chooses one model of each family.
@@ -177,6 +205,45 @@ impl Registry {
             self.models.insert(family, served);
             self.others.extend(models);
         }
+    }
+
+    /// The model that watches an appliance of this profile: the one that is named, `generic` among them; where none is, the one whose
+    /// family bears the profile's name, and family `generic` where there is none either.
+    pub fn of(&self, model: Option<&str>, profile: &str) -> Option<&Arc<Model>> {
+        let generic = || self.generics.get(profile);
+        match model {
+            Some(FAMILY) => generic(),
+            Some(family) => self.models.get(family),
+            None => self.models.get(profile).or_else(generic),
+        }
+    }
+
+    /// Family `generic` for the profiles that no other model is for, by profile.
+    pub fn generics(&self) -> impl Iterator<Item = (&str, &Arc<Model>)> {
+        let generics = self.generics.iter();
+        let alone = generics.filter(|(profile, _)| !self.models.contains_key(*profile));
+        alone.map(|(profile, model)| (profile.as_str(), model))
+    }
+
+    /// Names by which appliances are watched, of their model or, where none is named, of their profile.
+    pub fn watched(&self) -> Vec<String> {
+        let generic = (!self.generics.is_empty()).then(|| FAMILY.to_owned());
+        let mut names: Vec<String> = self
+            .models
+            .keys()
+            .chain(self.generics.keys())
+            .cloned()
+            .chain(generic)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// What people call faults and features of all models, family `generic` among them.
+    pub fn words(&self) -> Vec<ModelWords> {
+        let models = self.models.values().chain(self.generics.values());
+        models.map(|model| model.manifest().words()).collect()
     }
 
     /// The model served for a family.
@@ -221,9 +288,19 @@ pub fn model_files(directory: &Path) -> Vec<PathBuf> {
     // What cannot be listed now is told when it is loaded.
     let _ = find(directory, DEPTH, &mut folders);
     let files = folders.iter().flat_map(|folder| FILES.map(|file| folder.join(file)));
+    files
+        .chain(profile_files(directory))
+        .chain([Serving::file(directory)])
+        .collect()
+}
+
+/// The files of the profiles, by name.
+fn profile_files(directory: &Path) -> Vec<PathBuf> {
     let listed = std::fs::read_dir(directory.join(PROFILES)).into_iter().flatten();
-    let profiles = listed.filter_map(|entry| Some(entry.ok()?.path()));
-    files.chain(profiles).chain([Serving::file(directory)]).collect()
+    let mut files: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    files
 }
 
 fn find(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::cycle::{Cycle, CycleRule, Run};
 use crate::features::Step;
 use crate::manifest::{Feature, Manifest, Resampling};
+use crate::means::{Means, MeansRule};
 use crate::resample::Period;
 use crate::table::Row;
 
@@ -14,6 +15,7 @@ use crate::table::Row;
 pub(crate) enum Resampler {
     Period(Period),
     Cycle(Cycle),
+    Mean(Means),
 }
 
 /// What a row completes.
@@ -30,6 +32,7 @@ impl Resampler {
         match manifest.resampling {
             Resampling::Period { .. } => Self::Period(Period::new()),
             Resampling::Cycle { .. } => Self::Cycle(Cycle::new(manifest.features.len())),
+            Resampling::Mean { .. } => Self::Mean(Means::new(manifest.features.len())),
         }
     }
 
@@ -87,6 +90,30 @@ impl Resampler {
                         steps: Vec::new(),
                         sparse_run: Some(true),
                     },
+                }
+            }
+            (
+                Self::Mean(means),
+                Resampling::Mean {
+                    period_s,
+                    gap_s,
+                    min_rows,
+                    running,
+                    ..
+                },
+            ) => {
+                let rule = MeansRule {
+                    period_s: *period_s,
+                    gap_s: *gap_s,
+                    min_rows: *min_rows,
+                };
+                let runs = match running {
+                    Some(running) => value(&running.channel).map(|value| value >= running.from),
+                    None => Some(true),
+                };
+                Completed {
+                    steps: means.push(row.at, &raw, runs, rule).into_iter().collect(),
+                    sparse_run: None,
                 }
             }
             // `new` and a checkpoint's check pair them.

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use crate::features::Step;
 use crate::gather::{Gather, Need};
-use crate::manifest::{Manifest, Resampling};
+use crate::manifest::Manifest;
 use crate::resampler::Resampler;
+use crate::stuck::Stuck;
 use crate::table::Row;
 
 /// One model step: a period, or a programme run.
@@ -16,8 +17,8 @@ pub struct StepFeatures {
     /// Time of the newest row of the step, by the appliance's clock.
     pub at: Timestamp,
     /// Value of each feature of the manifest, before its transform; `None` where the step has none,
-    /// and for rule `cycle` where its channel had one value since the step before: no sensor repeats itself to the last digit through a
-    /// whole run and the rest before it.
+    /// and where its sensor is stuck: for rule `cycle` if the channel had one value since the step before, for rule `mean` if it had one
+    /// through the feature's `stuck_after` steps.
     pub values: Vec<Option<f64>>,
     /// A gap lies before this step. Rule `cycle` knows none.
     pub after_gap: bool,
@@ -32,8 +33,7 @@ pub struct Steps<'a> {
     need: Need,
     gather: Gather,
     resampler: Resampler,
-    /// For each feature: its channel's newest value, and whether that changed since the last step.
-    moved: Vec<(Option<f64>, bool)>,
+    stuck: Stuck,
 }
 
 impl<'a> Steps<'a> {
@@ -45,7 +45,7 @@ impl<'a> Steps<'a> {
             need: Need::of(manifest, profile),
             gather: Gather::new(),
             resampler: Resampler::new(manifest),
-            moved: vec![(None, false); manifest.features.len()],
+            stuck: Stuck::new(manifest.features.len()),
         }
     }
 
@@ -55,29 +55,15 @@ impl<'a> Steps<'a> {
         let (rows, _) = self.gather.push(row, received_at, &self.need);
         let mut steps = Vec::new();
         for row in &rows {
-            self.see(row);
+            self.stuck.see(row, self.manifest, self.profile);
             let completed = self.resampler.push(self.manifest, self.profile, row);
             steps.extend(completed.steps.into_iter().map(|step| self.told(step)));
         }
         steps
     }
 
-    fn see(&mut self, row: &Row) {
-        for ((newest, moved), feature) in self.moved.iter_mut().zip(&self.manifest.features) {
-            let position = self.profile.position(&feature.channel);
-            let value = position.and_then(|p| row.values.get(p).copied().flatten());
-            *moved |= value.is_some() && newest.is_some() && *newest != value;
-            *newest = value.or(*newest);
-        }
-    }
-
     fn told(&mut self, mut step: Step) -> StepFeatures {
-        if matches!(self.manifest.resampling, Resampling::Cycle { .. }) {
-            for (value, (_, moved)) in step.raw.iter_mut().zip(&mut self.moved) {
-                *value = value.filter(|_| *moved);
-                *moved = false;
-            }
-        }
+        self.stuck.judge(&mut step, self.manifest);
         StepFeatures {
             at: step.at,
             values: step.raw,

@@ -132,6 +132,10 @@ impl Summary {
                 format!("{} of {} channels have no value", told.missing, told.channels)
             }
             WatchState::TimesPassed => "times stand still".to_owned(),
+            WatchState::CannotCalibrate => {
+                let channel = told.unsteady.as_deref().unwrap_or("a channel");
+                format!("{channel} moves from state to state, so that no normal is found")
+            }
             _ if told.calibrated < told.calibration => format!(
                 "the baseline needs {} rows (programme runs, where a step is a run) and has {}; see --calibrate",
                 told.calibration, told.calibrated

@@ -16,9 +16,16 @@ mod services;
 mod watcher;
 
 pub use columns::DeviceBy;
+pub(crate) use columns::rank;
 pub use fleet::{BYTES_MAX, CHANNELS_MAX, DEVICES_MAX, ROWS_MAX, Refused, VALUES_MAX};
+pub(crate) use fleet::{Device, Fleet, read, read_bytes};
+pub(crate) use heading::plain;
+pub(crate) use judge::{period_s, span_s};
 pub use kind::Kind;
+pub(crate) use quality::{LABELS, SURROUNDINGS, quality};
 pub use report::Report;
+pub(crate) use running::Running;
+pub(crate) use services::poisson;
 pub use services::{SERVICES_MAX, WITHIN_DAYS};
 pub use watcher::COOL_DOWN_DAYS;
 
@@ -27,8 +34,7 @@ use std::io::Read;
 
 use judge::Plan;
 use report::{Bounds, DeviceReport, Quality, Rate, Rates, RunningReport, Services, StepReport};
-use running::Running;
-use services::{Dates, WITHIN_MS, poisson};
+use services::{Dates, WITHIN_MS};
 
 use crate::found::Found;
 use crate::generic::Settings;
@@ -157,7 +163,7 @@ pub fn try_export(
     let one = file.rsplit_once('.').map_or(file, |(name, _)| name);
     let mut fleet = fleet::read(export, one)?;
     let dates = services.map(Dates::read).transpose()?;
-    let quality = quality::quality(&mut fleet);
+    let quality = quality(&mut fleet);
     let running = Running::find(&fleet, &quality, running)?;
     let plan = Plan::new(&fleet, &quality, running, Settings::default());
     let none = Dates::default();

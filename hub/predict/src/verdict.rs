@@ -12,14 +12,14 @@ pub struct Verdict {
     pub at: Timestamp,
     /// The baseline is still being learned; no alarm is possible.
     pub calibrating: bool,
-    /// Both detectors have spoken. They do not while calibrating, nor until a window is full.
+    /// Both detectors have spoken. They do not while calibrating, nor until a window is full; without a network the one has.
     pub judged: bool,
     /// The lower of the two scores below: 1.0 means that both have reached their threshold. 0 while calibrating and
-    /// until a window is full.
+    /// until a window is full. Without a network the higher one of the unit's normal as it is now and as it was at first.
     pub score: f32,
     /// Distance from the unit's own baseline in units of its threshold.
     pub baseline_score: f32,
-    /// Error of the autoencoder in units of its threshold.
+    /// Error of the autoencoder in units of its threshold; 0 without a network.
     pub autoencoder_score: f32,
     /// An alarm stands.
     pub alarm: bool,

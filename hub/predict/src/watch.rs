@@ -90,7 +90,7 @@ impl Watch {
     pub fn new(registry: Arc<Registry>, offsets: &[ScoredUpTo], progress: Arc<dyn Progress>) -> Self {
         let places = offsets.iter().map(|offset| (offset.partition, Place::new(offset)));
         Self {
-            families: registry.families().map(|(family, _)| family.to_owned()).collect(),
+            families: registry.watched(),
             registry,
             detectors: Detectors::default(),
             units: HashMap::new(),
@@ -156,10 +156,10 @@ impl Watch {
 
     /// Takes an appliance into memory: its detector goes on from its checkpoint, if there is one of its model.
     pub fn admit(&mut self, subject: &ScoringSubject) {
-        let name = subject.model.as_deref().unwrap_or(&subject.profile);
-        let model = self.registry.get(name).cloned();
+        let model = self.registry.of(subject.model.as_deref(), &subject.profile).cloned();
         let after = match &model {
             None => {
+                let name = subject.model.as_deref().unwrap_or(&subject.profile);
                 tracing::info!(appliance = %subject.appliance, model = name, "no model watches this appliance: its readings are stored only");
                 0
             }

@@ -23,6 +23,7 @@ pub mod score;
 pub mod serve;
 pub mod simulate;
 pub mod target;
+pub mod train;
 pub mod trial;
 
 use anyhow::Result;
@@ -60,6 +61,8 @@ enum Command {
     Replay(replay::Replay),
     /// Tries an export of your own devices: what would be watched, and what would have been opened.
     Try(trial::Try),
+    /// Learns a family of your own from recordings of healthy appliances.
+    Train(train::Train),
     /// Scores a CSV the way the hub would, row by row.
     Score(score::Score),
     /// Models: what is served, whether a folder can be, promotion and rollback.
@@ -97,6 +100,7 @@ impl Cli {
             Command::Account(command) => command.run().await,
             Command::Replay(command) => command.run().await,
             Command::Try(command) => command.run(),
+            Command::Train(command) => command.run(),
             Command::Score(command) => command.run(),
             Command::Model(command) => command.run(),
             Command::Simulate(command) => command.run(),

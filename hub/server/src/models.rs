@@ -64,8 +64,7 @@ pub fn profiles(families: &[Family]) -> BTreeMap<String, ApplianceProfile> {
 
 /// The families, with what the models call faults and features.
 pub fn with_words(families: Vec<Family>, registry: &Registry) -> Families {
-    let models = registry.families().map(|(_, model)| model.manifest().words());
-    Families::new(families, models)
+    Families::new(families, registry.words())
 }
 
 /// Loads all models. One that is refused stops no other ([`refused`]), and its appliances are not watched.

@@ -2,7 +2,7 @@
 
 mod before;
 
-use super::{Detector, Resampler};
+use super::{Detector, Resampler, Stage};
 use crate::manifest::{Manifest, Resampling};
 use crate::model::Model;
 
@@ -38,7 +38,7 @@ impl Detector {
             Some((&before::FIRST, body)) => before::read_first(body, manifest).ok_or(CheckpointError::Damaged)?,
             _ => return Err(CheckpointError::Damaged),
         };
-        let wanted = model.version();
+        let wanted = model.state();
         if detector.model != wanted {
             return Err(CheckpointError::OtherModel {
                 written: detector.model,
@@ -56,14 +56,21 @@ impl Detector {
         let n = manifest.features.len();
         let rule = matches!(
             (&self.resampler, &manifest.resampling),
-            (Resampler::Period(_), Resampling::Period { .. }) | (Resampler::Cycle(_), Resampling::Cycle { .. })
+            (Resampler::Period(_), Resampling::Period { .. })
+                | (Resampler::Cycle(_), Resampling::Cycle { .. })
+                | (Resampler::Mean(_), Resampling::Mean { .. })
         );
-        let window = self.window.len() <= manifest.autoencoder.window * n && self.window.len().is_multiple_of(n);
+        let whole = match (&self.stage, &manifest.autoencoder) {
+            (Stage::Generic(own), None) => return rule && own.fits(n),
+            (Stage::Generic(_), Some(_)) | (Stage::Calibrating(_) | Stage::Watching(_), None) => return false,
+            (Stage::Calibrating(_) | Stage::Watching(_), Some(autoencoder)) => autoencoder.window * n,
+        };
+        let window = self.window.len() <= whole && self.window.len().is_multiple_of(n);
         rule && window && self.span.scaled.len() == n && self.sensors.last().len() == n && self.recent.fits(n)
     }
 
     /// The whole state. To be taken when every prepared step is concluded; at most 8 kB for a model of 8 features, a window
-    /// of 32 steps and 240 points of evidence.
+    /// of 32 steps and 240 points of evidence, and 1 kB for one of 8 features without a network that has been calibrated.
     pub fn checkpoint(&self) -> Vec<u8> {
         // Writing to memory fails only for types that postcard has no form for, and the tests write every type.
         postcard::to_extend(self, vec![VERSION]).expect("every type of the state has a postcard form")

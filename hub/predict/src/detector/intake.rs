@@ -115,8 +115,16 @@ impl Detector {
         let needs_s = match model.manifest().resampling {
             Resampling::Period { hold_gap_s, .. } => hold_gap_s,
             Resampling::Cycle { period_s, .. } => period_s,
+            Resampling::Mean { gap_s, .. } => gap_s,
         };
+        let unsteady = match &self.stage {
+            Stage::Generic(own) => own.unsteady(),
+            Stage::Calibrating(_) | Stage::Watching(_) => None,
+        };
+        let feature = |(place, _): (usize, bool)| model.manifest().features.get(place);
         Watching {
+            model: Some(model.version().to_owned()),
+            unsteady: unsteady.and_then(feature).map(|feature| feature.name.clone()),
             state: standing.map_or(WatchState::NoReadings, |standing| standing.state),
             since: standing.map(|standing| standing.since),
             calibrated: self.calibrated.min(self.calibrate),
@@ -135,9 +143,13 @@ impl Detector {
         let is_full = self.has_full_window(manifest);
         match (&self.resampler, steps.last()) {
             (Resampler::Cycle(_), _) => {}
-            (Resampler::Period(_), _) if is_full => (self.intake.strain, self.intake.is_strained) = (0, false),
-            (Resampler::Period(_), Some(step)) => self.intake.strain(step.after_gap, window(manifest)),
-            (Resampler::Period(_), None) => {}
+            (Resampler::Period(_) | Resampler::Mean(_), _) if is_full => {
+                (self.intake.strain, self.intake.is_strained) = (0, false);
+            }
+            (Resampler::Period(_) | Resampler::Mean(_), Some(step)) => {
+                self.intake.strain(step.after_gap, window(manifest));
+            }
+            (Resampler::Period(_) | Resampler::Mean(_), None) => {}
         }
     }
 
@@ -175,14 +187,36 @@ impl Detector {
         });
     }
 
+    /// Steps follow each other in such numbers that an alarm could rise, as far as their times go.
     fn has_full_window(&self, manifest: &Manifest) -> bool {
-        self.window.len() == manifest.autoencoder.window * manifest.features.len()
+        match &self.stage {
+            Stage::Generic(own) => own.run() >= window(manifest),
+            Stage::Calibrating(_) | Stage::Watching(_) => {
+                let window = manifest
+                    .autoencoder
+                    .as_ref()
+                    .map_or(0, |autoencoder| autoencoder.window);
+                self.window.len() == window * manifest.features.len()
+            }
+        }
     }
 
     fn state(&self, need: &Need, is_full: bool, window: u32) -> WatchState {
         let intake = &self.intake;
         let before = intake.standing.map(|standing| standing.state);
-        let is_calibrating = matches!(self.stage, Stage::Calibrating(_));
+        let (is_calibrating, cannot) = match &self.stage {
+            Stage::Calibrating(_) => (true, false),
+            Stage::Watching(_) => (false, false),
+            Stage::Generic(own) => {
+                let cannot = own.unsteady().is_some_and(|(_, cannot)| cannot);
+                (own.is_calibrating(), cannot)
+            }
+        };
+        // Without a network nothing but the calibration has to be there.
+        let can_alarm = match &self.stage {
+            Stage::Generic(_) => !is_calibrating,
+            Stage::Calibrating(_) | Stage::Watching(_) => is_full,
+        };
         let barred = intake.barred(need);
         match (barred, before) {
             (Some(WatchState::TimesPassed), _) => WatchState::TimesPassed,
@@ -195,15 +229,18 @@ impl Detector {
                 before
             }
             (None, Some(WatchState::Watched)) if !is_calibrating => WatchState::Watched,
-            _ if is_full => WatchState::Watched,
+            _ if can_alarm => WatchState::Watched,
+            _ if cannot => WatchState::CannotCalibrate,
             _ => WatchState::Calibrating,
         }
     }
 }
 
-/// Steps of a window.
+/// Steps of a window; without a network, steps for which an alarm is held.
 fn window(manifest: &Manifest) -> u32 {
-    u32::try_from(manifest.autoencoder.window).unwrap_or(u32::MAX)
+    let autoencoder = manifest.autoencoder.as_ref();
+    let steps = autoencoder.map_or(manifest.persistence.hold, |autoencoder| autoencoder.window);
+    u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
 /// How many rows there were since something was last so, when these were added.

@@ -6,6 +6,8 @@ fn need() -> Need {
     Need {
         channels: vec![0, 1],
         phase: None,
+        again_is_next: false,
+        missing_max: 0,
         span_s: 0.75,
     }
 }
@@ -95,6 +97,8 @@ fn of_runs() -> Need {
     Need {
         channels: vec![0, 1],
         phase: Some(0),
+        again_is_next: true,
+        missing_max: 0,
         span_s: 45.0,
     }
 }

@@ -133,7 +133,7 @@ impl Calibration {
     }
 
     /// Steps in hand, of so many channels.
-    fn have(&self, channels: usize) -> u32 {
+    pub(super) fn have(&self, channels: usize) -> u32 {
         (self.values.len() / channels.max(1)) as u32
     }
 

@@ -151,9 +151,21 @@ impl Normal {
             channel: self.channel(),
             centre: rule.channel.plain(self.centre.into(), self.scale),
             first_centre: first,
+            average: rule.channel.plain(self.average.into(), self.scale),
             floor: self.floor(rule) * factor,
             noise: f64::from(self.noise).sqrt() * factor,
         }
+    }
+
+    /// How far a value is from what was normal at first, in floors.
+    pub(super) fn floors_of(&self, value: f64, rule: Rule<'_>) -> f64 {
+        (rule.channel.scaled(value, self.scale) - f64::from(self.first)) / self.floor(rule)
+    }
+
+    /// The value that is so many floors from what was normal at first.
+    pub(super) fn value_at(&self, floors: f64, rule: Rule<'_>) -> f64 {
+        let scaled = f64::from(self.first) + floors * self.floor(rule);
+        rule.channel.plain(scaled, self.scale)
     }
 
     /// A value on the channel's scale, not farther from the centre than deviations count: so one step alone raises no alarm.

@@ -87,6 +87,40 @@ impl Unit {
         }
     }
 
+    /// How far its calibration is; none once it is watched.
+    pub fn calibrating(&self) -> Option<Step> {
+        match &self.stage {
+            Stage::Calibrating(calibration) => Some(calibration.told(self.channels)),
+            Stage::Watching(_) => None,
+        }
+    }
+
+    /// Steps in hand and steps that are needed; none once it is watched.
+    pub fn calibration(&self) -> Option<(u32, u32)> {
+        match &self.stage {
+            Stage::Calibrating(calibration) => Some((calibration.have(self.channels), calibration.need())),
+            Stage::Watching(_) => None,
+        }
+    }
+
+    /// How far each channel's value of a step is from what was normal at first, in floors; none of one that is not watched or has no
+    /// value, and of all while calibrating.
+    pub fn deviations(&self, channels: &[Channel], settings: &Settings, values: &[Option<f64>]) -> Vec<Option<f64>> {
+        match &self.stage {
+            Stage::Calibrating(_) => vec![None; channels.len()],
+            Stage::Watching(watching) => watching.deviations(channels, settings, &freed(channels, settings, values)),
+        }
+    }
+
+    /// The value of a channel that is so many floors from what was normal at first, in the channel's unit; none of one that is not
+    /// watched.
+    pub fn value_at(&self, channels: &[Channel], settings: &Settings, channel: usize, floors: f64) -> Option<f64> {
+        match &self.stage {
+            Stage::Calibrating(_) => None,
+            Stage::Watching(watching) => watching.value_at(channels, settings, channel, floors),
+        }
+    }
+
     /// Begins again: a part or the firmware was changed, or the appliance has another owner.
     pub fn restart(&mut self, channels: &[Channel], settings: &Settings) {
         *self = Self::new(channels, settings);

@@ -103,6 +103,38 @@ impl Watching {
         self.normals.iter().filter_map(wander).collect()
     }
 
+    /// How far each channel's value is from what was normal at first, in floors.
+    pub(super) fn deviations(
+        &self,
+        channels: &[Channel],
+        settings: &Settings,
+        values: &[Option<f64>],
+    ) -> Vec<Option<f64>> {
+        let mut all = vec![None; channels.len()];
+        for normal in &self.normals {
+            let i = normal.channel();
+            let known = channels.get(i).zip(values.get(i).copied().flatten());
+            if let (Some(one), Some((channel, value))) = (all.get_mut(i), known) {
+                let age = self.age;
+                *one = Some(normal.floors_of(value, Rule { channel, settings, age }));
+            }
+        }
+        all
+    }
+
+    /// The value of a channel that is so many floors from what was normal at first; none of one that is not watched.
+    pub(super) fn value_at(
+        &self,
+        channels: &[Channel],
+        settings: &Settings,
+        channel: usize,
+        floors: f64,
+    ) -> Option<f64> {
+        let normal = self.normals.iter().find(|normal| normal.channel() == channel)?;
+        let (channel, age) = (channels.get(channel)?, self.age);
+        Some(normal.value_at(floors, Rule { channel, settings, age }))
+    }
+
     fn alarm(&self) -> bool {
         self.quick.standing() || self.slow.standing()
     }

@@ -1,9 +1,13 @@
 //! What a manifest must keep to.
 
+use hub_core::call_rules::PROBABILITY_MIN;
 use hub_core::profile::{ApplianceProfile, check_name, check_sentence};
 use hub_core::release::EvidenceKind;
 
-use super::{FaultClass, Feature, Manifest, Resampling};
+use super::{
+    Autoencoder, FaultClass, Feature, Generic, Manifest, Probability, Resampling, Running, Statistic, Transform,
+};
+use crate::course::POINTS_MAX;
 
 /// Why a manifest is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,14 +58,15 @@ impl Manifest {
                     feature.name
                 ));
             }
-            if !(feature.floor > 0.0 && feature.floor.is_finite()) {
+            let may_be_the_tables = self.detector.is_some() && feature.floor == 0.0;
+            if !(may_be_the_tables || feature.floor > 0.0 && feature.floor.is_finite()) {
                 return refuse(format!("feature {}: floor must be above 0", feature.name));
             }
         }
-        if let Resampling::Cycle { phase_channel, .. } = &self.resampling
-            && profile.position(phase_channel).is_none()
+        if let Some(channel) = self.channel_of_phase()
+            && profile.position(channel).is_none()
         {
-            return refuse(format!("profile has no phase channel {phase_channel}"));
+            return refuse(format!("profile has no phase channel {channel}"));
         }
         for class in &self.classification.classes {
             if let Some(name) = class
@@ -82,6 +87,11 @@ impl Manifest {
         let words = words.and_then(|()| self.classification.classes.iter().try_for_each(FaultClass::check_words));
         words
             .and_then(|()| self.check_numbers().map_err(str::to_owned))
+            .and_then(|()| match (&self.detector, &self.autoencoder, &self.probability) {
+                (None, Some(autoencoder), Some(probability)) => self.check_network(autoencoder, probability),
+                (Some(rule), None, None) => self.check_generic(rule),
+                _ => Err("needs [autoencoder] and [probability], or [detector] and none of these two".to_owned()),
+            })
             .or_else(refuse)
     }
 
@@ -95,6 +105,15 @@ impl Manifest {
             EvidenceKind::Simulated | EvidenceKind::Laboratory => stated.next().map_or(Ok(()), |_| {
                 Err("evidence.verdicts are those of a fleet: they need evidence.kind = \"fleet\"".into())
             }),
+        }
+    }
+
+    /// The channel by which rows are of a run, or of none.
+    fn channel_of_phase(&self) -> Option<&str> {
+        match &self.resampling {
+            Resampling::Cycle { phase_channel, .. } => Some(phase_channel),
+            Resampling::Mean { running, .. } => Some(&running.as_ref()?.channel),
+            Resampling::Period { .. } => None,
         }
     }
 
@@ -116,16 +135,6 @@ impl Manifest {
             ),
             (baseline.threshold > 0.0, "baseline.threshold must be above 0"),
             (
-                (2..=1024).contains(&self.autoencoder.window),
-                "autoencoder.window must be 2 to 1024",
-            ),
-            (self.autoencoder.stride == 1, "autoencoder.stride must be 1"),
-            (self.autoencoder.clip > 0.0, "autoencoder.clip must be above 0"),
-            (
-                self.autoencoder.threshold > 0.0,
-                "autoencoder.threshold must be above 0",
-            ),
-            (
                 (1..=600).contains(&self.persistence.hold),
                 "persistence.hold must be 1 to 600",
             ),
@@ -133,20 +142,113 @@ impl Manifest {
                 (2..=300).contains(&self.persistence.evidence_points),
                 "persistence.evidence_points must be 2 to 300",
             ),
-            (self.probability.slope >= 0.0, "probability.slope must not be negative"),
-            (
-                (0.0..=1.0).contains(&self.probability.ceiling),
-                "probability.ceiling must be 0 to 1",
-            ),
             (
                 self.period_is_sane(),
                 "resampling: times must be above 0, gap_s a period or more, hold_gap_s at most 600 periods",
             ),
         ];
-        checks
-            .iter()
-            .find(|(good, _)| !good)
-            .map_or(Ok(()), |(_, what)| Err(what))
+        first_that_fails(&checks)
+    }
+
+    fn check_network(&self, autoencoder: &Autoencoder, probability: &Probability) -> Result<(), String> {
+        let checks = [
+            (
+                (2..=1024).contains(&autoencoder.window),
+                "autoencoder.window must be 2 to 1024",
+            ),
+            (autoencoder.stride == 1, "autoencoder.stride must be 1"),
+            (autoencoder.clip > 0.0, "autoencoder.clip must be above 0"),
+            (autoencoder.threshold > 0.0, "autoencoder.threshold must be above 0"),
+            (probability.slope >= 0.0, "probability.slope must not be negative"),
+            (
+                (0.0..=1.0).contains(&probability.ceiling),
+                "probability.ceiling must be 0 to 1",
+            ),
+            (
+                !matches!(self.resampling, Resampling::Mean { .. }),
+                "resampling: rule mean is for a model without a network",
+            ),
+        ];
+        first_that_fails(&checks).map_err(str::to_owned)
+    }
+
+    fn check_generic(&self, rule: &Generic) -> Result<(), String> {
+        let (baseline, finite) = (&self.baseline, f64::is_finite);
+        let checks = [
+            (
+                (40..=400).contains(&baseline.calibration),
+                "baseline.calibration must be 40 to 400 without a network",
+            ),
+            (
+                baseline.recentre_steps > 1.0 && finite(baseline.recentre_steps),
+                "baseline.recentre_steps must be above 1 without a network",
+            ),
+            (
+                baseline.recentre_below > 0.0 && finite(baseline.recentre_below),
+                "baseline.recentre_below must be above 0 without a network",
+            ),
+            (finite(baseline.threshold), "baseline.threshold must be finite"),
+            (
+                self.persistence.clear_below > 0.0 && self.persistence.clear_below <= 1.0,
+                "persistence.clear_below must be above 0 and at most 1 without a network",
+            ),
+            (
+                self.persistence.evidence_points <= POINTS_MAX,
+                "persistence.evidence_points must be at most 16 without a network",
+            ),
+            (
+                rule.probability >= 0.0 && rule.probability < f64::from(PROBABILITY_MIN),
+                "detector.probability must be 0 or more, and below 0.9: nothing rings by it",
+            ),
+            (
+                rule.call.is_none_or(|call| call >= baseline.threshold && finite(call)),
+                "detector.call must not be below baseline.threshold",
+            ),
+            (
+                self.classification.classes.is_empty(),
+                "classification.classes: a model without a network names no fault",
+            ),
+            (
+                !matches!(self.resampling, Resampling::Period { .. }),
+                "resampling: rule period is for a network; write mean, or cycle",
+            ),
+        ];
+        first_that_fails(&checks)?;
+        for feature in &self.features {
+            if feature.transform != Transform::None {
+                return Err(format!(
+                    "feature {}: transform must be none without a network: A, W and m/s2 are compared by logarithms",
+                    feature.name
+                ));
+            }
+            let is_mean = matches!(self.resampling, Resampling::Mean { .. });
+            if is_mean && (feature.statistic != Statistic::Mean || !feature.phases.is_empty()) {
+                return Err(format!(
+                    "feature {}: rule mean takes statistic mean and no phases",
+                    feature.name
+                ));
+            }
+        }
+        for condition in &rule.conditions {
+            let is_there = |name: &String| self.features.iter().any(|feature| feature.name == *name);
+            let numbers = [condition.reference, condition.linear, condition.square];
+            let by_itself = condition.feature == condition.by;
+            if by_itself
+                || !is_there(&condition.feature)
+                || !is_there(&condition.by)
+                || !numbers.iter().all(|n| finite(*n))
+            {
+                return Err(format!(
+                    "detector.conditions: {} by {} needs two features of the model and finite numbers",
+                    condition.feature, condition.by
+                ));
+            }
+        }
+        let tells = |name: &String| rule.conditions.iter().any(|condition| condition.by == *name);
+        if self.features.iter().all(|feature| tells(&feature.name)) {
+            return Err("detector.conditions: no feature is left to be watched".to_owned());
+        }
+        Ok(())
     }
 
     fn period_is_sane(&self) -> bool {
@@ -160,8 +262,33 @@ impl Manifest {
                 min_rows,
                 ..
             } => period_s > 0.0 && gap_s >= period_s && min_rows > 0,
+            Resampling::Mean {
+                period_s,
+                row_s,
+                gap_s,
+                min_rows,
+                ref running,
+            } => {
+                let whole = (1.0..=PERIOD_MAX_S).contains(&period_s) && period_s.fract() == 0.0;
+                let runs = running.as_ref().is_none_or(|Running { from, .. }| from.is_finite());
+                whole
+                    && row_s > 0.0
+                    && row_s <= period_s
+                    && gap_s >= period_s
+                    && gap_s.is_finite()
+                    && min_rows > 0
+                    && runs
+            }
         }
     }
+}
+
+/// A week.
+const PERIOD_MAX_S: f64 = 7.0 * 86_400.0;
+
+fn first_that_fails(checks: &[(bool, &'static str)]) -> Result<(), &'static str> {
+    let failed = checks.iter().find(|(good, _)| !good);
+    failed.map_or(Ok(()), |(_, what)| Err(what))
 }
 
 impl Feature {

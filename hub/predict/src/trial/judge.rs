@@ -59,13 +59,7 @@ impl<'f> Plan<'f> {
             rows.sum::<usize>() as f64 / all.max(1) as f64
         };
         let span_s = median(spans).unwrap_or(0.0) * running.map_or(1.0, running_rows);
-        let longest = span_s / (CALIBRATIONS * f64::from(settings.calibration));
-        let round = PERIODS_S
-            .into_iter()
-            .map(f64::from)
-            .take_while(|period| *period <= longest)
-            .last();
-        let period_s = round.unwrap_or(0.0).max(interval_s);
+        let period_s = period_s(span_s, interval_s, settings.calibration);
         let kinds = quality.channels.iter().enumerate();
         let columns = kinds
             .filter(|(_, channel)| is_watched(channel.kind, period_s))
@@ -219,8 +213,20 @@ impl<'f> Plan<'f> {
     }
 }
 
+/// Length of a step in seconds, where recordings cover so many and rows are usually so far apart: the largest round one of which four
+/// calibrations fit into a recording.
+pub(crate) fn period_s(span_s: f64, interval_s: f64, calibration: u32) -> f64 {
+    let longest = span_s / (CALIBRATIONS * f64::from(calibration));
+    let round = PERIODS_S.into_iter().map(f64::from);
+    round
+        .take_while(|period| *period <= longest)
+        .last()
+        .unwrap_or(0.0)
+        .max(interval_s)
+}
+
 /// Seconds that a device's recording covers. A gap that is most of it is none of it: a wrong year in one row, say.
-fn span_s(device: &DeviceQuality) -> Option<f64> {
+pub(crate) fn span_s(device: &DeviceQuality) -> Option<f64> {
     let span_s = device.to?.duration_since(device.from?).as_secs_f64();
     let gap_s = device.longest_gap_s.filter(|gap| gap * 2.0 > span_s);
     Some(span_s - gap_s.unwrap_or(0.0))

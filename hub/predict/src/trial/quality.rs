@@ -26,12 +26,12 @@ const DAILY_SPAN_MS: i64 = 5 * 24 * 3_600_000;
 const DAILY_SHARE: f64 = 0.5;
 
 /// Words in the plain name of a channel that measures the surroundings.
-const SURROUNDINGS: [&str; 12] = [
+pub(crate) const SURROUNDINGS: [&str; 12] = [
     "ambient", "outdoor", "outside", "roomtemp", "weather", "humidity", "环境", "室外", "室温", "湿度", "aussen",
     "umgebung",
 ];
 /// Plain names of columns that somebody has judged afterwards, or that count rows.
-const LABELS: [&str; 12] = [
+pub(crate) const LABELS: [&str; 12] = [
     "anomaly",
     "changepoint",
     "label",

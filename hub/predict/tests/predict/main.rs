@@ -1,6 +1,7 @@
 //! The detector, `score` and the model folders, from outside.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod boiler;
 mod common;
 mod cuts;
 mod detector;
@@ -8,7 +9,9 @@ mod files;
 mod generic;
 mod generic_input;
 mod judged;
+mod maker;
 mod models;
 mod road;
 mod score;
 mod steps;
+mod untrained;

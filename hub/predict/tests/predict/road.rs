@@ -67,7 +67,7 @@ fn recorded(model: &Model, rows: &[Row]) -> String {
 }
 
 /// The hub, `forecall score` and the evaluation on the same recording.
-fn compare(model: &Arc<Model>, registry: &Arc<Registry>, recording: &str) -> Vec<Observation> {
+pub fn compare(model: &Arc<Model>, registry: &Arc<Registry>, recording: &str) -> Vec<Observation> {
     let calibrate = model.manifest().baseline.calibration;
     let rows = read_rows(recording.as_bytes(), model.profile()).unwrap().rows;
     // The evaluation.

@@ -18,7 +18,7 @@ pub struct Models {
 enum Command {
     /// Says whether a model folder could be served: manifest, profile, network and golden windows.
     Check {
-        /// The folder, with manifest.toml, model.onnx and golden.jsonl.
+        /// The folder, with manifest.toml, golden.jsonl and, unless the manifest does without, model.onnx.
         folder: PathBuf,
     },
     /// Lists the models: served, in reserve, refused.
@@ -102,13 +102,19 @@ fn check(folder: &Path) -> Result<()> {
         .iter()
         .map(|class| class.name.as_str())
         .collect();
+    let (faults, golden) = match model.has_network() {
+        true => (classes.join(", "), "its network gives what its golden windows say"),
+        false => (
+            "none is named: a person reads what it opens".to_owned(),
+            "it has no network, and gives what its golden lives say",
+        ),
+    };
     say(format_args!(
-        "{} can be served: {} for profile {}\nfeatures  {}\nfaults    {}\nits network gives what its golden windows say",
+        "{} can be served: {} for profile {}\nfeatures  {}\nfaults    {faults}\n{golden}",
         folder.display(),
         model.version(),
         manifest.profile,
         features.join(", "),
-        classes.join(", ")
     ));
     Ok(())
 }
@@ -126,6 +132,10 @@ fn list(registry: &Registry) {
     }
     for model in registry.others() {
         line("reserve", model);
+    }
+    for (profile, model) in registry.generics() {
+        let what = format!("{} for {profile}", model.version());
+        say(format_args!("{:<8} {what:<32} {}", "shipped", model.folder().display()));
     }
     for why in refused(registry).values() {
         say(format_args!("refused  {why}"));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// nothing was judged, it fails and writes nothing.
 #[derive(Debug, clap::Args)]
 pub struct Score {
-    /// Model family, e.g. pump-rig.
+    /// Model family, e.g. pump-rig; or a profile that no model is for, which family generic watches.
     #[arg(long)]
     family: String,
     /// CSV with a time column (`datetime` or `timestamp`) and the profile's channels by name; docs/formats.md.
@@ -35,9 +35,10 @@ impl Score {
         log("warn");
         let registry = Registry::load(&self.models)
             .with_context(|| format!("cannot load the models in {}", self.models.display()))?;
-        let known: Vec<&str> = registry.families().map(|(family, _)| family).collect();
+        let generic = registry.generics().map(|(profile, _)| profile);
+        let known: Vec<&str> = registry.families().map(|(family, _)| family).chain(generic).collect();
         let model = registry
-            .get(&self.family)
+            .of(None, &self.family)
             .with_context(|| format!("there is no model for {}; there are: {}", self.family, known.join(", ")))?;
         let input = File::open(&self.input).with_context(|| format!("cannot open {}", self.input.display()))?;
         let calibrate = self.calibrate.unwrap_or(model.manifest().baseline.calibration);

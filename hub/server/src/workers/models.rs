@@ -87,11 +87,10 @@ impl ModelWatch {
         if self.loaded.serves_as(&self.registry.borrow()) {
             return;
         }
-        let served = || self.loaded.families().map(|(_, model)| model);
-        let words: Vec<_> = served().map(|model| model.manifest().words()).collect();
+        let words = self.loaded.words();
         self.families
             .send_modify(|families| Arc::make_mut(families).set_models(words));
-        let versions: Vec<&str> = served().map(|model| model.version()).collect();
+        let versions: Vec<&str> = self.loaded.families().map(|(_, model)| model.version()).collect();
         tracing::info!(served = ?versions, "models were loaded again");
         self.registry.send_replace(self.loaded.clone());
     }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 /// Whether an appliance is watched, and what keeps it from being so.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Watching {
-    /// `too_seldom`, `channels_missing`, `times_passed` and `no_model`: no alarm can rise.
+    /// `too_seldom`, `channels_missing`, `times_passed`, `cannot_calibrate` and `no_model`: no alarm can rise.
     #[schema(schema_with = schema::words::<WatchState>)]
     state: WatchState,
     /// Event time of the reading with which that began.
@@ -30,6 +30,10 @@ pub(crate) struct Watching {
     several_states: bool,
     /// Readings that made no model step, by reason, since its baseline was begun.
     unjudged: Vec<UnjudgedCount>,
+    /// Model and version that watch it, e.g. `generic/1`; null where that was not told.
+    model: Option<String>,
+    /// Channel or feature that has made the calibration begin again, since it went to another state.
+    unsteady: Option<String>,
 }
 
 /// Readings that made no model step.
@@ -58,6 +62,8 @@ impl From<watching::Watching> for Watching {
             unjudged: unjudged
                 .map(|(reason, count)| UnjudgedCount { reason, count })
                 .collect(),
+            model: told.model,
+            unsteady: told.unsteady,
         }
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn render(reader: &Reader, page: &Page<ApplianceView>) -> Markup {
                                 }
                             }
                             td data-label=(label("presence")) { (presence(reader, view)) }
-                            td data-label=(label("watch")) { (mark(reader, &watched(view))) }
+                            td data-label=(label("watch")) { (mark(reader, &view.profile, &watched(view))) }
                             td data-label=(label("last-sample")) { (last_sample(reader, view)) }
                             td data-label=(label("samples")) { (view.samples) }
                             td data-label=(label("quarantined")) { (view.quarantined) }

@@ -79,7 +79,7 @@ pub(crate) fn render(
             dl.facts.wide {
                 (fact(&reader.t("column-presence"), &presence(reader, view)))
                 (fact(&reader.t("column-last-sample"), &html! { (last_sample(reader, view)) }))
-                (watching::render(reader, &watched))
+                (watching::render(reader, &view.profile, &watched))
                 (fact(&reader.t("column-samples"), &html! { (view.samples) }))
                 (health(reader, view, unplaced))
                 (fact(&reader.t("owner"), &html! { (view.owner.as_deref().unwrap_or("–")) }))

@@ -13,6 +13,7 @@ fn told(state: WatchState) -> Watching {
         every_ms: 60_000,
         needs_ms: 5_000,
         channels: 8,
+        unsteady: (state == WatchState::CannotCalibrate).then(|| "motor_current_a".to_owned()),
         ..Watching::nothing(state)
     }
 }
@@ -73,6 +74,11 @@ fn every_state_is_said_in_both_languages() {
                 "▲ Not watched: its readings bear times from before",
                 "▲ 未监测：读数的时间早于",
             ),
+            WatchState::CannotCalibrate => (
+                "washing-machine",
+                "▲ Not watched: no normal is found; “motor current” moves from one state to another",
+                "▲ 未监测：找不到正常状态；“电机电流”在不同状态之间变化",
+            ),
         };
         let said = (*state != WatchState::NoReadings).then_some(watching);
         for (language, words) in [(Language::En, english), (Language::ZhCn, chinese)] {
@@ -112,6 +118,26 @@ fn what_is_wrong_beside_the_state_and_why_readings_were_left_out_is_said() {
     for words in ["混有多种状态", "时间重复: 4", "时间超前于系统时钟: 6"] {
         assert!(chinese.contains(words), "{words} is not in\n{chinese}");
     }
+}
+
+#[test]
+fn which_model_watches_it_and_what_made_it_learn_again_is_said() {
+    let mut watching = told(WatchState::Calibrating);
+    watching.model = Some("generic/1".to_owned());
+    watching.unsteady = Some("motor_current_a".to_owned());
+    for (language, by, why) in [
+        (
+            Language::En,
+            "by generic/1: compared with itself",
+            "“motor current” moves from one",
+        ),
+        (Language::ZhCn, "由 generic/1 监测", "“电机电流”在不同状态之间变化"),
+    ] {
+        let page = page(language, "washing-machine", Some(watching.clone()));
+        assert!(page.contains(by) && page.contains(why), "{page}");
+    }
+    watching.model = Some("washing-machine/1".to_owned());
+    assert!(page(Language::En, "washing-machine", Some(watching)).contains("by the model washing-machine/1"));
 }
 
 #[test]

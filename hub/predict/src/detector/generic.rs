@@ -1,0 +1,252 @@
+//! One appliance under a model without a network: its steps to what the detector says of them.
+
+use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, UNKNOWN_FAULT};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Pending;
+use crate::course::Course;
+use crate::features::Step;
+use crate::generic::{self, ChannelBaseline, Settings, Unit};
+use crate::manifest::{Kit, Manifest};
+use crate::model::Rules;
+use crate::stuck::Stuck;
+use crate::table::Row;
+use crate::verdict::Verdict;
+
+/// State between steps: with what takes rows in less than 1 kB, saved, for 8 features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Own {
+    unit: Unit,
+    stuck: Stuck,
+    /// Steps in hand while it calibrates, and those that are needed.
+    have: u32,
+    need: u32,
+    /// Steps since a gap, as far as they matter.
+    run: u32,
+    alarm: bool,
+    /// Since when the score has been above the clearing level.
+    since: Option<Timestamp>,
+    course: Course,
+}
+
+/// What is said of a step that was compared.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Said {
+    score: f32,
+    quick_score: f32,
+    alarm: bool,
+    contributions: Vec<f32>,
+    prediction: Option<FaultPrediction>,
+}
+
+impl Own {
+    pub(super) fn new(kit: &Kit, calibration: u32) -> Self {
+        let settings = Settings {
+            calibration,
+            ..kit.settings.clone()
+        };
+        let unit = Unit::new(&kit.channels, &settings);
+        let (have, need) = unit.calibration().unwrap_or((0, calibration));
+        Self {
+            unit,
+            stuck: Stuck::new(kit.channels.len()),
+            have,
+            need,
+            run: 0,
+            alarm: false,
+            since: None,
+            course: Course::default(),
+        }
+    }
+
+    /// Whether it may be that of a model with so many features.
+    pub(super) fn fits(&self, features: usize) -> bool {
+        self.stuck.fits(features) && self.course.fits(features)
+    }
+
+    pub(super) fn alarming(&self) -> bool {
+        self.alarm
+    }
+
+    /// What is told of the alarm that stands.
+    pub(super) fn standing(&self, manifest: &Manifest) -> Option<(&str, f32)> {
+        self.alarm.then(|| (UNKNOWN_FAULT, probability(manifest)))
+    }
+
+    /// Steps that the calibration has; all where it has ended.
+    pub(super) fn have(&self) -> u32 {
+        self.have
+    }
+
+    /// Steps that it needs.
+    pub(super) fn need(&self) -> u32 {
+        self.need
+    }
+
+    pub(super) fn is_calibrating(&self) -> bool {
+        self.unit.calibrating().is_some()
+    }
+
+    /// Steps since a gap, at most 600.
+    pub(super) fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// The feature that moves from state to state, so that no normal is found; whether that is so by now, or has only made the
+    /// calibration begin again.
+    pub(super) fn unsteady(&self) -> Option<(usize, bool)> {
+        match self.unit.calibrating()? {
+            generic::Step::Calibrating { restarted_by, .. } => Some((restarted_by?, false)),
+            generic::Step::CannotCalibrate { channel } => Some((channel, true)),
+            generic::Step::Watching { .. } => None,
+        }
+    }
+
+    /// Takes a row, for what it says of sensors.
+    pub(super) fn see(&mut self, row: &Row, rules: Rules<'_>) {
+        self.stuck.see(row, rules.manifest, rules.profile);
+    }
+
+    /// Takes a step.
+    pub(super) fn step(&mut self, mut step: Step, manifest: &Manifest, kit: &Kit) -> Pending {
+        self.stuck.judge(&mut step, manifest);
+        self.run = match step.after_gap {
+            true => 1,
+            false => (self.run + 1).min(RUN_MAX),
+        };
+        let (channels, settings) = (&kit.channels, &kit.settings);
+        let told = self
+            .unit
+            .step(channels, settings, &step.raw, step.after_gap, self.alarm);
+        let said = match told {
+            generic::Step::Calibrating { .. } | generic::Step::CannotCalibrate { .. } => None,
+            generic::Step::Watching {
+                score,
+                top,
+                slow_score,
+                alarm,
+                slow,
+                ..
+            } => {
+                let in_force = score.max(slow_score) / settings.threshold;
+                self.alarm = alarm;
+                self.since = match alarm || in_force >= settings.clear_below {
+                    true => self.since.or(Some(step.at)),
+                    false => None,
+                };
+                let deviations = self.unit.deviations(channels, settings, &step.raw);
+                let points = manifest.persistence.evidence_points;
+                self.course.push(step.at, in_force as f32, &deviations, points);
+                let contributions = shares(&top, channels.len());
+                Some(Said {
+                    score: in_force as f32,
+                    quick_score: (score / settings.threshold) as f32,
+                    alarm,
+                    prediction: alarm.then(|| FaultPrediction {
+                        fault_class: UNKNOWN_FAULT.to_owned(),
+                        severity: manifest.classification.unknown_severity,
+                        probability: probability(manifest),
+                        score: in_force as f32,
+                        model: manifest.id(),
+                        at: step.at,
+                        since: self.since.unwrap_or(step.at),
+                        top: self.causes(&top, &contributions, slow, kit),
+                    }),
+                    contributions,
+                })
+            }
+        };
+        if let Some((have, need)) = self.unit.calibration() {
+            (self.have, self.need) = (have, need);
+        } else {
+            self.have = self.need;
+        }
+        let missing = step.raw.iter().enumerate().filter(|(_, value)| value.is_none());
+        Pending {
+            at: step.at,
+            suspect: missing.map(|(feature, _)| feature).collect(),
+            after_gap: step.after_gap,
+            raw: step.raw,
+            watched: None,
+            said,
+        }
+    }
+
+    /// The features that moved most, with where their averages are.
+    fn causes(&self, top: &[(usize, f64)], shares: &[f32], slow: bool, kit: &Kit) -> Vec<Contribution> {
+        let normals = self.unit.baseline(&kit.channels, &kit.settings);
+        let cause = |(feature, _): &(usize, f64)| {
+            let is_it = |normal: &&ChannelBaseline| normal.channel == *feature;
+            let (normal, channel) = (normals.iter().find(is_it)?, kit.channels.get(*feature)?);
+            Some(Contribution {
+                channel: channel.name.clone(),
+                share: shares.get(*feature).copied().unwrap_or(0.0),
+                value: normal.average,
+                baseline_mean: if slow { normal.first_centre } else { normal.centre },
+                baseline_deviation: normal.floor,
+                unit: channel.unit.clone(),
+            })
+        };
+        top.iter().filter_map(cause).collect()
+    }
+
+    /// The newest steps to freeze with a ticket. A value that is not there is drawn as the one before.
+    pub(super) fn evidence(&self, kit: &Kit, prediction: &FaultPrediction) -> Evidence {
+        let (channels, settings) = (&kit.channels, &kit.settings);
+        let place = |name: &str| channels.iter().position(|channel| channel.name == name);
+        let causes = prediction.top.iter();
+        let shown: Vec<(usize, Contribution)> = causes
+            .filter_map(|cause| Some((place(&cause.channel)?, cause.clone())))
+            .collect();
+        let mut newest: Vec<f64> = shown.iter().map(|(_, cause)| cause.baseline_mean).collect();
+        let points = self.course.drawn().map(|step| {
+            for (value, (feature, _)) in newest.iter_mut().zip(&shown) {
+                let floors = self.course.deviation(step, *feature, channels.len());
+                let known = floors.and_then(|floors| self.unit.value_at(channels, settings, *feature, floors));
+                *value = known.unwrap_or(*value);
+            }
+            EvidencePoint {
+                at: step.at,
+                score: step.score,
+                values: newest.clone(),
+            }
+        });
+        Evidence {
+            points: points.collect(),
+            channels: shown.iter().map(|(_, cause)| cause.clone()).collect(),
+            anomalous_since: prediction.since,
+        }
+    }
+}
+
+/// Steps beyond which nothing is counted: as many as an alarm may be held for.
+const RUN_MAX: u32 = 600;
+
+impl Said {
+    pub(super) fn tell(self, verdict: &mut Verdict) {
+        verdict.judged = true;
+        verdict.score = self.score;
+        verdict.baseline_score = self.quick_score;
+        verdict.alarm = self.alarm;
+        verdict.contributions = self.contributions;
+        verdict.prediction = self.prediction;
+    }
+}
+
+/// What is stated of every alarm.
+fn probability(manifest: &Manifest) -> f32 {
+    manifest.detector.as_ref().map_or(0.0, |rule| rule.probability as f32)
+}
+
+/// Each feature's part of the squares that make the score.
+fn shares(top: &[(usize, f64)], features: usize) -> Vec<f32> {
+    let sum: f64 = top.iter().map(|(_, z)| z * z).sum();
+    let mut shares = vec![0.0; features];
+    for (feature, z) in top {
+        if let Some(share) = shares.get_mut(*feature).filter(|_| sum > 0.0) {
+            *share = (z * z / sum) as f32;
+        }
+    }
+    shares
+}

@@ -1,0 +1,155 @@
+//! Rows to model steps, one the mean of a period of the clock: each feature over the rows that have it, while the appliance runs.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::features::Step;
+
+/// The period that is under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Means {
+    /// Its number, counted from 1970.
+    period: i64,
+    /// Times of its first and last row that count, in milliseconds since 1970.
+    span: Option<(i64, i64)>,
+    rows: u32,
+    /// Of each feature the sum of its values, and how many there are.
+    sums: Vec<(f64, u32)>,
+    /// Time of the last row of the newest step.
+    before: Option<i64>,
+    /// The appliance ran in the newest row that said so.
+    runs: bool,
+}
+
+/// The fixed part of the rule, from the manifest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MeansRule {
+    pub(crate) period_s: f64,
+    pub(crate) gap_s: f64,
+    pub(crate) min_rows: u32,
+}
+
+impl Means {
+    pub(crate) fn new(features: usize) -> Self {
+        Self {
+            period: 0,
+            span: None,
+            rows: 0,
+            sums: vec![(0.0, 0); features],
+            before: None,
+            runs: false,
+        }
+    }
+
+    /// Takes a row: the value of each feature, and whether the appliance runs, where the row says so. Gives the period that this row
+    /// ends, if that had rows enough. A row from before the period counts for none.
+    pub(crate) fn push(
+        &mut self,
+        at: Timestamp,
+        values: &[Option<f64>],
+        runs: Option<bool>,
+        rule: MeansRule,
+    ) -> Option<Step> {
+        // Whole seconds by `Manifest::check`.
+        let period_ms = (rule.period_s * 1_000.0) as i64;
+        let at = at.as_millisecond();
+        let period = at.div_euclid(period_ms.max(1));
+        if self.span.is_some_and(|(_, last)| at <= last) {
+            return None;
+        }
+        let ended = if period == self.period { None } else { self.close(rule) };
+        self.period = period;
+        self.runs = runs.unwrap_or(self.runs);
+        if self.runs {
+            self.rows = self.rows.saturating_add(1);
+            self.span = Some((self.span.map_or(at, |(first, _)| first), at));
+            for ((sum, count), value) in self.sums.iter_mut().zip(values) {
+                if let Some(value) = value.filter(|v| v.is_finite()) {
+                    *sum += value;
+                    *count = count.saturating_add(1);
+                }
+            }
+        }
+        ended
+    }
+
+    fn close(&mut self, rule: MeansRule) -> Option<Step> {
+        let features = self.sums.len();
+        let sums = std::mem::replace(&mut self.sums, vec![(0.0, 0); features]);
+        let rows = std::mem::take(&mut self.rows);
+        let (first, last) = self.span.take()?;
+        if rows < rule.min_rows {
+            return None;
+        }
+        let silent_s = self.before.map(|before| (first - before) as f64 / 1_000.0);
+        self.before = Some(last);
+        Some(Step {
+            at: Timestamp::from_millisecond(last).ok()?,
+            raw: sums
+                .into_iter()
+                .map(|(sum, count)| (count > 0).then(|| sum / f64::from(count)))
+                .collect(),
+            after_gap: silent_s.is_none_or(|silent_s| silent_s > rule.gap_s),
+            filled: false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: MeansRule = MeansRule {
+        period_s: 60.0,
+        gap_s: 120.0,
+        min_rows: 2,
+    };
+
+    /// Seconds, values and whether it runs, to the seconds of steps, their values, and those behind a gap.
+    fn steps(rows: &[(i64, f64, Option<bool>)]) -> Vec<(i64, Option<f64>, bool)> {
+        let mut means = Means::new(1);
+        let push = |(second, value, runs): &(i64, f64, Option<bool>)| {
+            let at = Timestamp::from_second(*second).unwrap();
+            means.push(at, &[Some(*value)], *runs, RULE)
+        };
+        let steps = rows.iter().filter_map(push);
+        steps
+            .map(|step| (step.at.as_second(), step.raw[0], step.after_gap))
+            .collect()
+    }
+
+    #[test]
+    fn a_step_is_the_mean_of_the_rows_of_a_period_in_which_it_runs() {
+        let (on, off) = (Some(true), Some(false));
+        let rows = [
+            (0, 1.0, on),
+            (20, 3.0, on),
+            // As the one before; then idle, which counts for nothing.
+            (40, 5.0, None),
+            (50, 900.0, off),
+            // One row is too few for a step.
+            (70, 7.0, on),
+            (130, 8.0, on),
+            (140, 10.0, on),
+            // The clock stands still, or goes back.
+            (140, 90.0, on),
+            (10, 90.0, on),
+            (400, 2.0, on),
+            (410, 4.0, on),
+            (500, 0.0, off),
+        ];
+        let expected = [(40, Some(3.0), true), (140, Some(9.0), false), (410, Some(3.0), true)];
+        assert_eq!(steps(&rows), expected);
+    }
+
+    #[test]
+    fn a_value_that_is_none_is_of_no_mean() {
+        let mut means = Means::new(2);
+        let mut push = |second, values: [Option<f64>; 2]| {
+            means.push(Timestamp::from_second(second).unwrap(), &values, Some(true), RULE)
+        };
+        push(0, [Some(f64::NAN), None]);
+        push(1, [Some(4.0), None]);
+        assert_eq!(push(60, [None, None]).unwrap().raw, [Some(4.0), None]);
+    }
+}
