@@ -6,16 +6,22 @@
 //! sells under one name; it has thresholds of its own. Knows neither store nor clock, and random numbers are an argument.
 
 mod beta;
+pub mod change;
+pub mod gate;
 pub mod history;
+pub mod judged;
 pub mod ledger;
 pub mod level;
 pub mod precision;
+pub mod study;
 pub mod surge;
 pub mod tail;
 #[cfg(test)]
 mod tests;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// Smallest budget, per 1,000 appliances and month: of a million appliances one false call a month.
@@ -127,6 +133,21 @@ impl Month {
     /// The month of a day.
     pub fn of(day: Date) -> Self {
         Self(i32::from(day.year()) * 12 + i32::from(day.month()) - 1)
+    }
+
+    /// The month of a moment, in UTC.
+    pub fn at(at: Timestamp) -> Self {
+        Self::of(at.to_zoned(TimeZone::UTC).date())
+    }
+
+    /// Its number as it is stored, counted from January of the year 0.
+    pub fn number(self) -> i32 {
+        self.0
+    }
+
+    /// The month with this number.
+    pub fn from_number(number: i32) -> Self {
+        Self(number)
     }
 
     /// The month so many months later, or earlier where `months` is negative.

@@ -56,6 +56,8 @@ pub struct ContactFacts {
     pub finding_open: bool,
     /// Its calibrated probability.
     pub probability: f32,
+    /// What the fleet's history says against a call that nobody asked for; none where there is no history, or it allows one.
+    pub withheld: Option<HoldReason>,
     /// The ticket still waits for a contact.
     pub ticket_open: bool,
     /// There is a person with a number.
@@ -131,6 +133,12 @@ pub enum HoldReason {
     Reached,
     /// The ticket has no finding, so a call would have nothing to say.
     NothingToSay,
+    /// Far more tickets of this appliance model than budget and faults explain: its calls have stopped.
+    Surge,
+    /// Too little is known of the appliance model for a call that nobody asked for.
+    NoCallLevel,
+    /// High enough for a ticket, and below the score that a call needs.
+    BelowCallLevel,
 }
 
 /// The decision.
@@ -207,6 +215,9 @@ fn used_up(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
     }
     if !facts.finding_open {
         return Some(HoldReason::FindingCleared);
+    }
+    if let Some(reason) = facts.withheld {
+        return Some(reason);
     }
     if facts.probability < rules.probability_min {
         return Some(HoldReason::BelowGate);

@@ -6,6 +6,7 @@ fn facts() -> ContactFacts {
     ContactFacts {
         finding_open: true,
         probability: 0.95,
+        withheld: None,
         ticket_open: true,
         owner_known: true,
         consent: Consent::Given,

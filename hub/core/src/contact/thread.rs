@@ -144,10 +144,19 @@ impl ContactThread {
         };
     }
 
-    /// More certainty lifts a thread that was held only because it was below the gate, and a fault that is back lifts one that
+    /// More certainty lifts a thread that was held only because it was below the gate or the fleet's history withheld the call, and a fault that is back lifts one that
     /// was held because it had gone. Whether a call follows is decided when it is due.
     pub(crate) fn lift(&mut self, now: Timestamp) {
-        let for_the_finding = matches!(self.reason, Some(HoldReason::BelowGate | HoldReason::FindingCleared));
+        let for_the_finding = matches!(
+            self.reason,
+            Some(
+                HoldReason::BelowGate
+                    | HoldReason::FindingCleared
+                    | HoldReason::NoCallLevel
+                    | HoldReason::BelowCallLevel
+                    | HoldReason::Surge
+            )
+        );
         if self.phase == ContactPhase::Held && for_the_finding {
             self.plan(now);
         }

@@ -235,6 +235,9 @@ impl Situation {
         Ok(ContactFacts {
             finding_open: finding.state == FindingState::Open,
             probability: finding.prediction.probability,
+            withheld: self
+                .gate_of(&finding.prediction)
+                .and_then(|gate| gate.withheld(&finding.prediction, now)),
             ticket_open: ticket.contact.phase == ContactPhase::Planned,
             owner_known: number.is_some(),
             consent: person.map_or(Consent::NeverGiven, |person| person.consent(Subject::SERVICE_CALLS)),
