@@ -103,8 +103,7 @@ impl Finding {
         let named = prediction.fault_class == self.fault_class;
         let says_more =
             prediction.score > self.prediction.score || prediction.probability > self.prediction.probability;
-        if named && (says_more || self.prediction.fault_class != self.fault_class)
-        {
+        if named && (says_more || self.prediction.fault_class != self.fault_class) {
             self.prediction = prediction;
             self.evidence = evidence.clone().bounded();
         }

@@ -90,7 +90,9 @@ const TOP_MAX: usize = 5;
 impl FaultPrediction {
     /// Model family, without the version.
     pub fn family(&self) -> &str {
-        self.model.split_once('/').map_or(self.model.as_str(), |(family, _)| family)
+        self.model
+            .split_once('/')
+            .map_or(self.model.as_str(), |(family, _)| family)
     }
 
     /// What a model says, within the bounds, and without the infinities that JSON cannot hold and nobody could read back.

@@ -212,7 +212,9 @@ pub(crate) async fn save(
         .collect();
     let mut highest: BTreeMap<(ApplianceId, &str, Month), f32> = BTreeMap::new();
     for new in scores {
-        let kept = highest.entry((new.appliance, new.family.as_str(), new.month)).or_insert(new.score);
+        let kept = highest
+            .entry((new.appliance, new.family.as_str(), new.month))
+            .or_insert(new.score);
         *kept = kept.max(new.score);
     }
     sqlx::query(

@@ -4,12 +4,12 @@
 use crate::error::{Result, StoreError, not_found};
 use async_trait::async_trait;
 use hub_core::actor::Actor;
-use hub_core::budget::{Budgets, Month};
 use hub_core::budget::change::LedgerChange;
 use hub_core::budget::history::HighestScore;
 use hub_core::budget::judged::JudgedTicket;
 use hub_core::budget::ledger::{Ledger, Statement, StatementError};
 use hub_core::budget::surge::ReleaseError;
+use hub_core::budget::{Budgets, Month};
 use hub_core::id::{ApplianceId, TenantId};
 use hub_core::site::check_family;
 use jiff::Timestamp;

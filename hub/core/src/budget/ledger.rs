@@ -233,12 +233,7 @@ fn faults_a_year() -> f64 {
 }
 
 /// The line of the book about other thresholds; none where both are what they were.
-fn renewed(
-    model: String,
-    last: Option<&Thresholds>,
-    now: &Thresholds,
-    would_open: WouldHave,
-) -> Option<LedgerChange> {
+fn renewed(model: String, last: Option<&Thresholds>, now: &Thresholds, would_open: WouldHave) -> Option<LedgerChange> {
     let levels = |thresholds: &Thresholds| {
         let calls = thresholds.calls.map(|calls| calls.in_force);
         (thresholds.tickets.in_force, calls)

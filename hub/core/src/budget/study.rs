@@ -1,10 +1,10 @@
 //! What a family's past says, gathered month by month: the harmless history of each of its appliance models, and the faults that people
 //! confirmed. It is handed one month after the other, so that no more than one of them is held as a whole.
 
+use super::Month;
 use super::history::{ConfirmedFault, HighestScore, History, MONTHS_BEFORE_FAULT, MONTHS_MAX, MonthOfScores};
 use super::judged::JudgedTicket;
 use super::ledger::OTHER_MODELS;
-use super::Month;
 use crate::id::ApplianceId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,7 @@ pub struct Study {
     highest: BTreeMap<(ApplianceId, Month), f32>,
     histories: BTreeMap<String, History>,
     watched: BTreeMap<String, u32>,
+    has_scores: bool,
 }
 
 /// What came of it.
@@ -30,6 +31,8 @@ pub struct Studied {
     pub histories: BTreeMap<String, History>,
     /// Appliances that were watched in the newest month, by appliance model.
     pub watched: BTreeMap<String, u32>,
+    /// Some appliance was watched in one of the months, the one that runs included.
+    pub has_scores: bool,
 }
 
 impl Study {
@@ -41,6 +44,7 @@ impl Study {
             highest: BTreeMap::new(),
             histories: BTreeMap::new(),
             watched: BTreeMap::new(),
+            has_scores: false,
         }
     }
 
@@ -52,6 +56,7 @@ impl Study {
 
     /// Takes a month: one score of each appliance that was watched, by appliance model. The one that runs is no history yet.
     pub fn take(&mut self, month: Month, scores: BTreeMap<String, Vec<HighestScore>>) {
+        self.has_scores |= !scores.is_empty();
         let concerned: BTreeSet<ApplianceId> = self.faults.iter().map(|fault| fault.appliance).collect();
         let all = scores.values().flatten();
         let of_faults = all.filter(|one| concerned.contains(&one.appliance));
@@ -72,7 +77,11 @@ impl Study {
 
     /// The histories, without the months of faults; those of the appliance models with the most appliances.
     pub fn end(mut self) -> Studied {
-        let mut largest: Vec<(u32, String)> = self.histories.keys().map(|model| (self.watched_of(model), model.clone())).collect();
+        let mut largest: Vec<(u32, String)> = self
+            .histories
+            .keys()
+            .map(|model| (self.watched_of(model), model.clone()))
+            .collect();
         largest.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         for (_, model) in largest.into_iter().skip(MODELS_MAX) {
             self.histories.remove(&model);
@@ -87,6 +96,7 @@ impl Study {
         Studied {
             histories: self.histories,
             watched: self.watched,
+            has_scores: self.has_scores,
         }
     }
 

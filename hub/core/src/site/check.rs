@@ -35,7 +35,10 @@ impl Tenant {
         let households = self.unique("owner or household", owners.chain(households))?;
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
         self.unique("retention of profile", self.retentions.iter().map(Retention::family))?;
-        self.unique("budget of family", self.budgets.iter().map(|budget| budget.family.as_str()))?;
+        self.unique(
+            "budget of family",
+            self.budgets.iter().map(|budget| budget.family.as_str()),
+        )?;
         let labels = self.ticket_labels.all().iter();
         self.unique("ticket status", labels.map(|label| label.id.as_str()))?;
         self.ticket_labels.check().map_err(|wanted| SiteError::TicketStatus {

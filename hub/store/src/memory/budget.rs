@@ -251,7 +251,11 @@ impl State {
         let of_tenant = self.ledgers.iter().filter(|((of, _), _)| of == tenant);
         let gates = of_tenant.map(|((_, family), book)| {
             let models = book.kept.ledger.models();
-            let place = if models.contains_key(&model) { &model } else { OTHER_MODELS };
+            let place = if models.contains_key(&model) {
+                &model
+            } else {
+                OTHER_MODELS
+            };
             (family.clone(), Arc::new(Gate::new(book.kept.ledger.clone(), place)))
         });
         Ok(gates.collect())

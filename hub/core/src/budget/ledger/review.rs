@@ -10,6 +10,7 @@ use crate::budget::study::Studied;
 use crate::budget::surge::{ReleaseError, expected_tickets};
 use crate::budget::{Draws, Month};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
 /// Confirmed faults that the share of found ones is taken from, the newest.
@@ -44,11 +45,21 @@ impl Ledger {
         }
     }
 
+    /// Whether it is to be reviewed: on each day (UTC) once, and after each statement.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+        self.reviewed_at
+            .is_none_or(|at| day(at) != day(now) || self.was_stated_since(at))
+    }
+
+    fn was_stated_since(&self, at: Timestamp) -> bool {
+        self.statement().is_some_and(|statement| statement.at >= at)
+    }
+
     /// Whether thresholds are found again with the next review: in each month once, and after each statement.
     fn wants_thresholds(&self, now: Timestamp) -> bool {
-        let stated_at = self.statement().map(|statement| statement.at);
         self.reviewed_at
-            .is_none_or(|at| Month::at(at) != Month::at(now) || stated_at.is_some_and(|stated| stated >= at))
+            .is_none_or(|at| Month::at(at) != Month::at(now) || self.was_stated_since(at))
     }
 
     /// Looks at the family's past, and learns from the closed tickets of its tenant. Once a day is often enough. Answers with what has
@@ -72,7 +83,11 @@ impl Ledger {
             thresholds.is_none_or(|thresholds| thresholds.month >= oldest)
         });
         self.count_watched(&studied.watched);
-        let mut faults: Vec<_> = studied.histories.values().flat_map(|history| history.faults()).collect();
+        let mut faults: Vec<_> = studied
+            .histories
+            .values()
+            .flat_map(|history| history.faults())
+            .collect();
         faults.sort_by_key(|fault| (fault.month, fault.appliance));
         let too_many = faults.len().saturating_sub(FAULTS_LEARNED_MAX);
         self.faults = faults.into_iter().skip(too_many).map(|fault| fault.score).collect();
@@ -176,6 +191,15 @@ impl Ledger {
             reason: reason.to_owned(),
             until,
         })
+    }
+
+    /// Appliance models whose calls have stopped at this time.
+    pub fn stopped(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        let stopped = self
+            .models
+            .iter()
+            .filter(move |(_, entry)| !entry.breaker.lets_calls_out(now));
+        stopped.map(|(model, _)| model.as_str())
     }
 
     /// All entries, by appliance model.
