@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Smallest budget, per 1,000 appliances and month: of a million appliances one false call a month.
 pub const PER_1000_MIN: f64 = 0.001;
@@ -83,6 +84,13 @@ impl Budget {
     /// Share of the appliances' months.
     pub fn rate(self) -> f64 {
         self.0 / 1_000.0
+    }
+}
+
+impl fmt::Display for Month {
+    /// As `2026-03`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
     }
 }
 

@@ -307,6 +307,7 @@ impl Detector {
             fault_class,
             severity,
             probability: naming::probability(state.held_peak, &manifest.probability),
+            verdicts: None,
             score: state.held_peak,
             model: self.model.clone(),
             at: v.at,

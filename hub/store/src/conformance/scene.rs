@@ -165,6 +165,7 @@ pub fn alarm(appliance: ApplianceId, class: &str, probability: f32) -> Observati
         prediction: FaultPrediction {
             fault_class: class.into(),
             probability,
+            verdicts: None,
             severity: Severity::Major,
             score: 1.5,
             model: "washing-machine/1".into(),

@@ -4,7 +4,7 @@ use super::*;
 use hub_core::budget::level::Basis;
 use hub_core::clock::ManualClock;
 use hub_core::id::{ApplianceId, DeviceId};
-use hub_core::metric::MetricValue;
+use hub_core::metric::{MetricSample, MetricValue};
 use hub_core::prediction::FaultPrediction;
 use hub_core::site::Site;
 use hub_core::situation::Observation;
@@ -13,7 +13,7 @@ use hub_store::conformance::scene::{alarm, morning, profiles, seen, site, take_l
 use hub_store::memory::MemoryStore;
 use hub_store::prediction::{PredictionStore, ScoringCommit};
 use hub_store::site::SiteStore;
-use jiff::SignedDuration;
+use std::ops::Range;
 
 const FAMILY: &str = "washing-machine";
 /// Machines, enough for a level of their own with four months.
@@ -74,8 +74,8 @@ impl World {
         }
     }
 
-    async fn round(&mut self, after: SignedDuration) -> KeptLedger {
-        self.clock.set(morning() + after);
+    async fn round(&mut self, later: Duration) -> KeptLedger {
+        self.clock.advance(later);
         self.worker.round().await.unwrap();
         self.store.ledger(&tenant("acme"), FAMILY).await.unwrap()
     }
@@ -83,12 +83,14 @@ impl World {
     fn stopped(&self) -> MetricValue {
         let metrics = self.figures.metrics();
         let gauge = metrics.iter().find(|metric| metric.name == "calls_stopped").unwrap();
-        gauge.values[0].value.clone()
+        let MetricSample { value, .. } = gauge.samples[0].clone();
+        value
     }
 
-    /// So many machines have an alarm far above their level.
-    async fn alarms(&self, count: usize, after: SignedDuration) {
-        let alarms = self.ids.iter().take(count).map(|id| {
+    /// These machines have an alarm far above their level.
+    async fn alarms(&self, which: Range<usize>) {
+        let count = which.len();
+        let alarms = self.ids[which].iter().map(|id| {
             let Observation::Alarm {
                 appliance,
                 prediction,
@@ -111,7 +113,7 @@ impl World {
         });
         let told = self
             .store
-            .commit_scoring(&seen(alarms.collect()), morning() + after)
+            .commit_scoring(&seen(alarms.collect()), self.clock.now())
             .await
             .unwrap();
         assert_eq!(told.iter().filter(|change| change.opened.is_some()).count(), count);
@@ -121,18 +123,18 @@ impl World {
 #[tokio::test]
 async fn a_ledger_is_reviewed_once_a_day_and_comes_to_the_same() {
     let mut world = World::new().await;
-    let first = world.round(SignedDuration::ZERO).await;
+    let first = world.round(Duration::ZERO).await;
     let thresholds = first.ledger.model(FAMILY).unwrap().thresholds.clone().unwrap();
     assert_eq!((thresholds.basis, thresholds.device_months), (Basis::Own, 240));
     assert!(thresholds.tickets.in_force > 2.4, "{thresholds:?}");
     assert_eq!(first.ledger.watched(), 60);
-    let soon = world.round(SignedDuration::from_mins(5)).await;
+    let soon = world.round(Duration::from_secs(300)).await;
     assert_eq!(soon.revision, first.revision, "nothing has changed but the time");
-    let next_day = world.round(SignedDuration::from_hours(24)).await;
+    let next_day = world.round(Duration::from_secs(24 * 3_600)).await;
     assert!(next_day.revision > first.revision);
     assert_eq!(next_day.ledger.model(FAMILY), first.ledger.model(FAMILY));
     // Another hub, from the same past.
-    let again = World::new().await.round(SignedDuration::ZERO).await;
+    let again = World::new().await.round(Duration::ZERO).await;
     assert_eq!(again.ledger.model(FAMILY), first.ledger.model(FAMILY));
     let hub = hub_core::actor::Actor::hub("test");
     let shown = world.store.budgets(&hub, &tenant("acme")).await.unwrap().remove(0);
@@ -144,15 +146,15 @@ async fn a_ledger_is_reviewed_once_a_day_and_comes_to_the_same() {
 #[tokio::test]
 async fn a_surge_stops_the_calls_of_its_model() {
     let mut world = World::new().await;
-    world.round(SignedDuration::ZERO).await;
-    assert_eq!(world.stopped(), MetricValue::from(0));
-    world.alarms(3, SignedDuration::from_mins(1)).await;
-    let few = world.round(SignedDuration::from_mins(2)).await;
+    world.round(Duration::ZERO).await;
+    assert_eq!(world.stopped(), MetricValue::Number(0.0));
+    world.alarms(0..3).await;
+    let few = world.round(Duration::from_secs(60)).await;
     assert_eq!(few.ledger.stopped(world.clock.now()).count(), 0);
-    world.alarms(20, SignedDuration::from_mins(3)).await;
-    let many = world.round(SignedDuration::from_mins(4)).await;
+    world.alarms(3..23).await;
+    let many = world.round(Duration::from_secs(60)).await;
     assert_eq!(many.ledger.stopped(world.clock.now()).collect::<Vec<_>>(), [FAMILY]);
-    assert_eq!(world.stopped(), MetricValue::from(1));
+    assert_eq!(world.stopped(), MetricValue::Number(1.0));
     let stop = many.ledger.model(FAMILY).unwrap().breaker.stop().cloned().unwrap();
     assert!(stop.tickets >= 20 && stop.expected < 1.0, "{stop:?}");
 }
