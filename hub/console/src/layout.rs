@@ -57,6 +57,7 @@ impl Frame<'_> {
                     nav aria-label=(reader.t("nav")) {
                         (self.link("/tickets", "nav-tickets"))
                         (self.link("/appliances", "nav-appliances"))
+                        @if reader.may(Act::ReadFleet) { (self.link("/models", "nav-models")) }
                         @if reader.may(Act::ReadQuarantine) { (self.link("/quarantine", "nav-quarantine")) }
                     }
                 }
