@@ -29,10 +29,10 @@ mod told;
 mod write_deadline;
 
 pub use api::{
-    claim, openapi_json, quarantine_list, quarantine_replay, session_close, ticket_appointment, ticket_book,
-    ticket_call, ticket_call_approve, ticket_call_refuse, ticket_close, ticket_correction, ticket_false_alarm,
-    ticket_note, ticket_open, ticket_promise, ticket_promise_kept, ticket_promise_released, ticket_status, ticket_take,
-    tickets_list,
+    claim, model_budget, model_release, models_list, openapi_json, quarantine_list, quarantine_replay, session_close,
+    ticket_appointment, ticket_book, ticket_call, ticket_call_approve, ticket_call_refuse, ticket_close,
+    ticket_correction, ticket_false_alarm, ticket_note, ticket_open, ticket_promise, ticket_promise_kept,
+    ticket_promise_released, ticket_status, ticket_take, tickets_list,
 };
 pub use auth::first_account::{FirstAccount, FirstAccountError, NewPassword, create_first_account, new_password};
 pub use client::Client;

@@ -29,7 +29,9 @@ fn needs(method: &str, path: &str) -> Needs {
             "get",
             "/appliances/{id}/readings" | "/appliances/{id}/readings/daily" | "/appliances/{id}/readings/latest",
         ) => Act::ReadReadings,
-        ("get", "/readings/hourly") => Act::ReadFleet,
+        ("get", "/readings/hourly" | "/models") => Act::ReadFleet,
+        ("post", "/models/budget") => Act::SetBudgets,
+        ("post", "/models/release") => Act::ReleaseCalls,
         ("get", "/findings" | "/findings/{id}") => Act::ReadFindings,
         ("get", "/tickets" | "/tickets/{id}" | "/appointments") => Act::ReadTickets,
         ("get", "/contacts") => Act::ReadCalls,
@@ -59,6 +61,18 @@ fn asked(method: &str, path: &str, of: &Things) -> (&'static str, Value) {
         ("post", "/appliances/{id}/claim-code") => ("", json!({})),
         ("get", "/appliances/{id}/readings/daily") => ("?channel=phase", Value::Null),
         ("get", "/readings/hourly") => ("?tenant=acme&profile=washing-machine&channel=phase", Value::Null),
+        ("get", "/models") => ("?tenant=acme", Value::Null),
+        ("post", "/models/budget") => {
+            let stated = json!({ "tenant": "acme", "family": "washing-machine", "tickets": 1.0, "calls": 0.05 });
+            ("", stated)
+        }
+        ("post", "/models/release") => {
+            let released = json!({
+                "tenant": "acme", "family": "washing-machine", "model": "washing-machine",
+                "reason": "new firmware", "until": "2026-03-03T02:00:00Z",
+            });
+            ("", released)
+        }
         ("post", "/quarantine/replay") => ("", json!({ "ids": [of.held] })),
         ("post", "/tickets/{id}/close") => (
             "",
@@ -154,7 +168,8 @@ async fn check(route: (&str, &str), act: Act, from: From, may: bool, answer: Res
     } else {
         answer.text().await.unwrap()
     };
-    if path.contains('{') || path == "/readings/hourly" || (method, path) == ("post", "/tickets") {
+    let names_acme = path == "/readings/hourly" || path.starts_with("/models");
+    if path.contains('{') || names_acme || (method, path) == ("post", "/tickets") {
         let hidden = status == StatusCode::NOT_FOUND;
         assert_eq!(hidden, !is_own, "{told} {body}");
         assert_ne!(status, StatusCode::FORBIDDEN, "{told}");

@@ -58,6 +58,7 @@ impl Frame<'_> {
                         (self.link("/tickets", "nav-tickets"))
                         (self.link("/ready-to-ring", "ready"))
                         (self.link("/appliances", "nav-appliances"))
+                        @if reader.may(Act::ReadFleet) { (self.link("/models", "nav-models")) }
                         @if reader.may(Act::ReadQuarantine) { (self.link("/quarantine", "nav-quarantine")) }
                     }
                 }

@@ -4,15 +4,17 @@ use hub_core::language::Language;
 use hub_words::{TextError, Texts};
 use std::sync::LazyLock;
 
-const ZH_CN: [&str; 4] = [
+const ZH_CN: [&str; 5] = [
     include_str!("../i18n/zh-CN/console.ftl"),
     include_str!("../i18n/zh-CN/devices.ftl"),
+    include_str!("../i18n/zh-CN/models.ftl"),
     include_str!("../i18n/zh-CN/story.ftl"),
     include_str!("../i18n/zh-CN/words.ftl"),
 ];
-const EN: [&str; 4] = [
+const EN: [&str; 5] = [
     include_str!("../i18n/en/console.ftl"),
     include_str!("../i18n/en/devices.ftl"),
+    include_str!("../i18n/en/models.ftl"),
     include_str!("../i18n/en/story.ftl"),
     include_str!("../i18n/en/words.ftl"),
 ];

@@ -15,6 +15,9 @@ use uuid::Uuid;
 /// The routes as they are written.
 const ROUTES: &str = include_str!("../src/pages/mod.rs");
 
+/// The model family that has a ledger.
+const OF_ACME: [(&str, &str); 2] = [("tenant", "acme"), ("family", "washing-machine")];
+
 /// What each page needs.
 fn needs(method: &str, path: &str) -> Needs {
     let act = match (method, path) {
@@ -33,6 +36,9 @@ fn needs(method: &str, path: &str) -> Needs {
         ("get", "/quarantine") => Act::ReadQuarantine,
         ("post", "/quarantine/replay") => Act::ReplayQuarantine,
         ("get", "/appliances" | "/appliances/{id}") => Act::ReadAppliances,
+        ("get", "/models") => Act::ReadFleet,
+        ("post", "/models/budget") => Act::SetBudgets,
+        ("post", "/models/release") => Act::ReleaseCalls,
         _ => panic!("{method} {path} is in no row: say what it needs"),
     };
     Needs::Role(act)
@@ -89,6 +95,17 @@ async fn ask(hub: &Hub, method: &str, path: &str, who: &str) -> Response {
         "promise-released" | "refuse" => vec![("reason", "spoken with".to_owned())],
         "tickets" => vec![("kind", "care".to_owned()), ("note", "Descale.".to_owned())],
         "replay" => vec![("id", hub.of.held.to_string())],
+        "budget" => [("tickets", "1"), ("calls", "0.05"), ("faults_percent", "1")]
+            .into_iter()
+            .chain(OF_ACME)
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect(),
+        "release" => [("reason", "new firmware"), ("until", "2026-03-03T09:00")]
+            .into_iter()
+            .chain(OF_ACME)
+            .chain([("model", "washing-machine")])
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect(),
         _ => Vec::new(),
     };
     // It waits for its visit.
@@ -131,9 +148,10 @@ async fn each_page_answers_each_role_by_tenant_and_site() {
                 let answer = ask(&hub, method, path, &actor(role, from).name).await;
                 let told = format!("{method} {path} by {role} from {from:?}: {}", answer.status());
                 let is_own = matches!(from, From::OwnTenant | From::OwnSite);
-                if !act.roles().contains(&role) {
+                let confined = matches!(from, From::OwnSite | From::OtherSite) && act.is_of_tenant();
+                if !act.roles().contains(&role) || confined {
                     assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{told}");
-                } else if path.contains('{') {
+                } else if path.contains('{') || method == "post" && path.starts_with("/models") {
                     assert_ne!(answer.status(), StatusCode::FORBIDDEN, "{told}");
                     assert_eq!(answer.status() == StatusCode::NOT_FOUND, !is_own, "{told}");
                 } else if method == "get" {
@@ -141,6 +159,7 @@ async fn each_page_answers_each_role_by_tenant_and_site() {
                     let text = answer.text().await.unwrap();
                     let of_acme = match path {
                         "/tickets" => format!("/tickets/{}", hub.of.ticket),
+                        "/models" => "\"family-washing-machine\"".to_owned(),
                         // What was put aside is told with its appliance, to those too who may not have it read again.
                         _ => format!("\"/appliances/{}\"", hub.of.washer),
                     };
@@ -196,6 +215,7 @@ async fn offers_what_is_allowed(hub: &Hub, path: &str) {
         assert_eq!(forms(&page), allowed, "{path} by {role}");
         for (piece, act) in [
             ("\"/quarantine", Act::ReadQuarantine),
+            ("\"/models", Act::ReadFleet),
             ("value=\"cancelled\"", Act::WorkTickets),
         ] {
             let may = act.roles().contains(&role);
@@ -241,6 +261,7 @@ async fn no_page_offers_what_the_role_does_not_allow() {
         "/appliances",
         &format!("/appliances/{}", hub.of.washer),
         "/quarantine",
+        "/models",
     ] {
         offers_what_is_allowed(&hub, path).await;
     }

@@ -50,7 +50,7 @@ pub enum Act {
     /// Readings and daily figures of an appliance.
     #[strum(to_string = "read readings")]
     ReadReadings,
-    /// Hourly figures of all appliances of a profile.
+    /// Hourly figures of all appliances of a profile, and what holds for models.
     #[strum(to_string = "read figures of the fleet")]
     ReadFleet,
     /// Findings with their evidence.
@@ -111,6 +111,12 @@ pub enum Act {
     /// Making, changing and removing accounts.
     #[strum(to_string = "change accounts")]
     ChangeAccounts,
+    /// Stating how many false tickets and calls are accepted.
+    #[strum(to_string = "set budgets")]
+    SetBudgets,
+    /// Letting calls of an appliance model go on that stopped because its tickets surge.
+    #[strum(to_string = "release calls")]
+    ReleaseCalls,
 }
 
 impl Act {
@@ -132,12 +138,12 @@ impl Act {
             Act::NoteTickets | Act::AttendVisits | Act::CloseTickets => {
                 &[Administrator, Supervisor, Agent, Technician, Hub]
             }
-            Act::CorrectOutcomes => &[Administrator, Supervisor, Hub],
+            Act::CorrectOutcomes | Act::ReleaseCalls => &[Administrator, Supervisor, Hub],
             Act::SendCommands | Act::ReplayQuarantine => &[Administrator, Maker, Hub],
             Act::OpenClaims => &[Administrator, Supervisor, Agent, Maker, Hub],
             Act::CarryTicketsOn => &[Hub],
             Act::ClaimAppliance => &[Owner, Hub],
-            Act::ChangeAccounts => &[Administrator, Hub],
+            Act::ChangeAccounts | Act::SetBudgets => &[Administrator, Hub],
         }
     }
 
@@ -145,7 +151,12 @@ impl Act {
     pub const fn is_of_tenant(self) -> bool {
         matches!(
             self,
-            Act::ReadFleet | Act::ReadAccess | Act::ReadAccounts | Act::ChangeAccounts
+            Act::ReadFleet
+                | Act::ReadAccess
+                | Act::ReadAccounts
+                | Act::ChangeAccounts
+                | Act::SetBudgets
+                | Act::ReleaseCalls
         )
     }
 }

@@ -6,17 +6,24 @@
 //! sells under one name; it has thresholds of its own. Knows neither store nor clock, and random numbers are an argument.
 
 mod beta;
+pub mod change;
+pub mod gate;
 pub mod history;
+pub mod judged;
 pub mod ledger;
 pub mod level;
 pub mod precision;
+pub mod study;
 pub mod surge;
 pub mod tail;
 #[cfg(test)]
 mod tests;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Smallest budget, per 1,000 appliances and month: of a million appliances one false call a month.
 pub const PER_1000_MIN: f64 = 0.001;
@@ -80,6 +87,13 @@ impl Budget {
     }
 }
 
+impl fmt::Display for Month {
+    /// As `2026-03`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
+    }
+}
+
 impl TryFrom<f64> for Budget {
     type Error = BudgetError;
     fn try_from(per_1000: f64) -> Result<Self, BudgetError> {
@@ -127,6 +141,21 @@ impl Month {
     /// The month of a day.
     pub fn of(day: Date) -> Self {
         Self(i32::from(day.year()) * 12 + i32::from(day.month()) - 1)
+    }
+
+    /// The month of a moment, in UTC.
+    pub fn at(at: Timestamp) -> Self {
+        Self::of(at.to_zoned(TimeZone::UTC).date())
+    }
+
+    /// Its number as it is stored, counted from January of the year 0.
+    pub fn number(self) -> i32 {
+        self.0
+    }
+
+    /// The month with this number.
+    pub fn from_number(number: i32) -> Self {
+        Self(number)
     }
 
     /// The month so many months later, or earlier where `months` is negative.

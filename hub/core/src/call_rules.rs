@@ -60,6 +60,8 @@ pub struct ContactFacts {
     pub released: bool,
     /// A person approved the call: neither the gate nor the release holds it back.
     pub approved: bool,
+    /// What the fleet's history says against a call that nobody asked for; none where there is no history, or it allows one.
+    pub withheld: Option<HoldReason>,
     /// The ticket still waits for a contact.
     pub ticket_open: bool,
     /// There is a person with a number.
@@ -139,11 +141,22 @@ pub enum HoldReason {
     Reached,
     /// The ticket has no finding, so a call would have nothing to say.
     NothingToSay,
+    /// Far more tickets of this appliance model than budget and faults explain: its calls have stopped.
+    Surge,
+    /// Too little is known of the appliance model for a call that nobody asked for.
+    NoCallLevel,
+    /// High enough for a ticket, and below the score that a call needs.
+    BelowCallLevel,
 }
 
 impl HoldReason {
     /// Those for which nothing but a person's approval is missing: such a ticket is ready to ring.
-    pub const FOR_APPROVAL: [Self; 2] = [Self::BelowGate, Self::ReadyToRing];
+    pub const FOR_APPROVAL: [Self; 4] = [
+        Self::BelowGate,
+        Self::ReadyToRing,
+        Self::NoCallLevel,
+        Self::BelowCallLevel,
+    ];
 }
 
 /// The decision.
@@ -226,6 +239,8 @@ fn used_up(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
         .or_else(|| facts.declined_elsewhere.then_some(HoldReason::Declined))
         .or_else(|| facts.unknown_elsewhere.then_some(HoldReason::UnknownAttempt))
         .or_else(|| (facts.attempts.len() >= usize::from(rules.attempts_max)).then_some(HoldReason::AttemptsUsedUp))
+        // The operator is asked about all of them at once, by the release of the model's calls.
+        .or_else(|| facts.withheld.filter(|reason| *reason == HoldReason::Surge))
         .or_else(|| unapproved(rules, facts))
 }
 
@@ -237,7 +252,9 @@ fn unapproved(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
     if facts.probability < rules.probability_min {
         return Some(HoldReason::BelowGate);
     }
-    (!facts.released).then_some(HoldReason::ReadyToRing)
+    facts
+        .withheld
+        .or_else(|| (!facts.released).then_some(HoldReason::ReadyToRing))
 }
 
 /// Why calls that rang nobody are not placed any more.

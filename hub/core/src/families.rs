@@ -22,6 +22,8 @@ pub struct ModelWords {
     pub family: String,
     /// Profile of the appliances that it watches.
     pub profile: String,
+    /// Version that is served.
+    pub version: u32,
     /// Its fault classes, by name.
     pub faults: BTreeMap<String, FaultWords>,
     /// Its features that have words of their own, by name.
@@ -79,6 +81,11 @@ impl Families {
     /// Whether a model watches appliances with this profile.
     pub fn is_watched(&self, profile: &str) -> bool {
         self.models.contains_key(profile)
+    }
+
+    /// Models that are served, by profile.
+    pub fn served(&self) -> impl Iterator<Item = &ModelWords> {
+        self.models.values().flatten()
     }
 
     /// The family of a profile as pages show it; one that is not known, by the profile's name.
@@ -171,6 +178,7 @@ mod tests {
         ModelWords {
             family: family.into(),
             profile: "pump".into(),
+            version: 1,
             faults: faults.iter().map(fault).collect(),
             features: BTreeMap::from([("swing".to_owned(), words("波动", "swing of the flow"))]),
         }

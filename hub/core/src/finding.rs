@@ -54,6 +54,9 @@ pub struct Finding {
     pub ticket: Option<TicketId>,
     /// No ticket is opened before this: a person said false alarm a short while ago.
     pub suppressed_until: Option<Timestamp>,
+    /// Score from which a ticket is opened for it, while its own is lower: such scores are frequent in this fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket_from: Option<f64>,
     /// From the reading to the call.
     pub trace: TraceId,
 }
@@ -88,7 +91,8 @@ pub fn place<'a>(mut open: impl Iterator<Item = &'a Finding> + Clone, fault_clas
 }
 
 impl Finding {
-    /// Takes in one more prediction. The most certain one and its evidence, within its bounds, are kept.
+    /// Takes in one more prediction. One that says more than those before, by its score or its probability, is kept with its evidence,
+    /// within its bounds.
     #[must_use]
     pub fn observe(mut self, prediction: FaultPrediction, evidence: &Evidence, now: Timestamp) -> Self {
         self.count = self.count.saturating_add(1);
@@ -97,9 +101,9 @@ impl Finding {
             self.fault_class.clone_from(&prediction.fault_class);
         }
         let named = prediction.fault_class == self.fault_class;
-        if named
-            && (prediction.probability > self.prediction.probability || self.prediction.fault_class != self.fault_class)
-        {
+        let says_more =
+            prediction.score > self.prediction.score || prediction.probability > self.prediction.probability;
+        if named && (says_more || self.prediction.fault_class != self.fault_class) {
             self.prediction = prediction;
             self.evidence = evidence.clone().bounded();
         }
@@ -110,6 +114,7 @@ impl Finding {
     pub fn wants_ticket(&self, now: Timestamp) -> bool {
         self.state == FindingState::Open
             && self.ticket.is_none()
+            && self.ticket_from.is_none()
             && self.suppressed_until.is_none_or(|until| now >= until)
     }
 }
@@ -125,6 +130,7 @@ pub(crate) mod tests {
         FaultPrediction {
             fault_class: fault_class.into(),
             probability,
+            verdicts: None,
             severity: Severity::Major,
             score: 1.5,
             model: "washing-machine/1".into(),
@@ -154,6 +160,7 @@ pub(crate) mod tests {
             },
             ticket: None,
             suppressed_until: None,
+            ticket_from: None,
             trace: TraceId(Uuid::from_u128(n)),
         }
     }

@@ -1,5 +1,6 @@
 //! What a model says of an appliance: the words between scorer, finding, ticket and page.
 
+use crate::budget::precision::Counted;
 use crate::release::Basis;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,9 +41,12 @@ pub struct FaultPrediction {
     pub fault_class: String,
     /// Calibrated probability that the fault is real, 0 to 1.
     pub probability: f32,
+    /// Verdicts on the family's predictions that the probability stands on besides the fleet's history; none where it is the model's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdicts: Option<Counted>,
     /// How bad it gets.
     pub severity: Severity,
-    /// Score in units of the alarm threshold: 1.0 is the threshold.
+    /// Highest score of this deviation that was held, in units of the alarm threshold: 1.0 is the threshold.
     pub score: f32,
     /// Model and version, e.g. `washing-machine/1`.
     pub model: String,
@@ -88,6 +92,13 @@ const EVIDENCE_POINTS_MAX: usize = 300;
 const TOP_MAX: usize = 5;
 
 impl FaultPrediction {
+    /// Model family, without the version.
+    pub fn family(&self) -> &str {
+        self.model
+            .split_once('/')
+            .map_or(self.model.as_str(), |(family, _)| family)
+    }
+
     /// What a model says, within the bounds, and without the infinities that JSON cannot hold and nobody could read back.
     #[must_use]
     pub fn bounded(mut self) -> Self {

@@ -10,6 +10,7 @@ use crate::retention::Retention;
 use crate::ticket::TicketLabels;
 use serde::Deserialize;
 
+mod budget;
 mod check;
 mod error;
 mod household;
@@ -17,6 +18,7 @@ mod trunk;
 mod written;
 
 pub use crate::language::Localised;
+pub use budget::{DeclaredBudget, FAMILY_LEN_MAX, check_family};
 pub use error::SiteError;
 pub use household::{DeclaredHousehold, DeclaredPerson, OWNER};
 pub use trunk::{TRUNK_ADDRESSES_MAX, Trunk};
@@ -61,6 +63,9 @@ pub struct Tenant<N = PhoneNumber> {
     /// Devices.
     #[serde(default, rename = "device")]
     pub devices: Vec<Device>,
+    /// False tickets and calls that are accepted; of families without one, as was stated or by default.
+    #[serde(default, rename = "budget")]
+    pub budgets: Vec<DeclaredBudget>,
     /// How long readings are kept; what no rule is about, permanently.
     #[serde(default, rename = "retention")]
     pub retentions: Vec<Retention>,

@@ -206,6 +206,7 @@ mod tests {
         let model = ModelWords {
             family: "pump".to_owned(),
             profile: "pump".to_owned(),
+            version: 1,
             faults: BTreeMap::new(),
             features: BTreeMap::new(),
         };

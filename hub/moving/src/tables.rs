@@ -39,7 +39,7 @@ pub(crate) enum Shape {
 impl Column {
     pub(crate) fn shape(self) -> Shape {
         match self.sql_type {
-            "bigint" | "integer" | "smallint" | "double precision" | "numeric" => Shape::Number,
+            "bigint" | "integer" | "smallint" | "double precision" | "real" | "numeric" => Shape::Number,
             "boolean" => Shape::Truth,
             "jsonb" => Shape::Json,
             _ => Shape::Text,
@@ -280,8 +280,29 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table("watching", "appliance:bigint, told:jsonb", "appliance"),
     table(
+        "score_month",
+        "appliance:bigint, family:text, month:integer, score:real",
+        "appliance, family, month",
+    ),
+    table(
+        "budget",
+        "tenant:text, family:text, ledger:jsonb, revision:bigint",
+        "tenant, family",
+    ),
+    table(
+        "budget_model",
+        "tenant:text, family:text, model:text, entry:jsonb",
+        "tenant, family, model",
+    ),
+    numbered(
+        "budget_line",
+        "number:bigint, tenant:text, family:text, at:timestamp with time zone, author:text, change:jsonb",
+        "number",
+        "number",
+    ),
+    table(
         "finding",
-        "id:uuid, tenant:text, appliance:bigint, fault_class:text, state:text, alarm_at:timestamp with time zone, first_seen:timestamp with time zone, last_seen:timestamp with time zone, count:integer, prediction:jsonb, evidence:jsonb, ticket:uuid, suppressed_until:timestamp with time zone, trace:uuid",
+        "id:uuid, tenant:text, appliance:bigint, fault_class:text, state:text, alarm_at:timestamp with time zone, first_seen:timestamp with time zone, last_seen:timestamp with time zone, count:integer, prediction:jsonb, evidence:jsonb, ticket:uuid, suppressed_until:timestamp with time zone, trace:uuid, ticket_from:double precision",
         "id",
     ),
     table(

@@ -20,6 +20,8 @@ use crate::verdict::Verdict;
 
 /// Rows to score in one go, at most: bounds the memory, and the time to the next commit.
 pub const ROWS_MAX: usize = 4_000;
+/// An alarm is told again where its score has grown by so much, though the model is no surer: a fleet may have a level above.
+const GROWN: f32 = 1.05;
 /// Windows given to the network together; larger batches are slower for each window.
 pub const WINDOWS_MAX: usize = 16;
 
@@ -112,9 +114,16 @@ struct Watched {
     detector: Detector,
     /// What was told last: an alarm, or the end of one.
     alarming: bool,
-    told: Option<(String, f32)>,
+    told: Option<Told>,
     /// What was told last of whether it is watched.
     standing: Option<Standing>,
+}
+
+/// What was told of an alarm.
+struct Told {
+    class: String,
+    probability: f32,
+    score: f32,
 }
 
 /// A model step that waits for the network, with the row that has completed it.
@@ -136,7 +145,11 @@ impl Detectors {
     /// saved whenever it tells something.
     pub fn insert(&mut self, appliance: ApplianceId, model: Arc<Model>, detector: Detector) {
         let told = detector.standing(&model);
-        let told = told.map(|(class, probability)| (class.to_owned(), probability));
+        let told = told.map(|(class, probability)| Told {
+            class: class.to_owned(),
+            probability,
+            score: detector.held_peak(),
+        });
         let watched = Watched {
             alarming: detector.alarming(),
             told,
@@ -276,12 +289,20 @@ impl Watched {
         let prediction = verdict.prediction.as_ref()?;
         let is_news = match &self.told {
             None => true,
-            Some((class, probability)) => *class != prediction.fault_class || prediction.probability > *probability,
+            Some(told) => {
+                told.class != prediction.fault_class
+                    || prediction.probability > told.probability
+                    || prediction.score >= GROWN * told.score
+            }
         };
         if !is_news {
             return None;
         }
-        self.told = Some((prediction.fault_class.clone(), prediction.probability));
+        self.told = Some(Told {
+            class: prediction.fault_class.clone(),
+            probability: prediction.probability,
+            score: prediction.score,
+        });
         Some(Observation::Alarm {
             appliance,
             prediction: prediction.clone(),

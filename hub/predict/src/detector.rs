@@ -149,6 +149,11 @@ impl Detector {
         }
     }
 
+    /// The highest score that was held in the deviation that is under way; 0 without one.
+    pub fn held_peak(&self) -> f32 {
+        self.persistence.held_peak()
+    }
+
     /// What the alarm that stands after the newest concluded step was named, and how probable it has become: no verdict of
     /// this alarm has said more. None if no alarm stands.
     pub fn standing(&self, model: &Model) -> Option<(&str, f32)> {
@@ -303,6 +308,7 @@ impl Detector {
             calibrating: pending.watched.is_none() && pending.said.is_none(),
             judged: false,
             score: 0.0,
+            held: 0.0,
             baseline_score: 0.0,
             autoencoder_score: 0.0,
             alarm: false,
@@ -313,7 +319,11 @@ impl Detector {
         };
         if let Stage::Generic(_) = &self.stage {
             if let Some(said) = pending.said {
-                said.tell(&mut verdict);
+                if pending.after_gap {
+                    self.persistence.interrupt();
+                }
+                let state = self.persistence.next(said.score(), verdict.at, &manifest.persistence);
+                said.tell(&mut verdict, state);
             }
             return verdict;
         }
@@ -324,6 +334,7 @@ impl Detector {
             score(&mut verdict, &watched.deviation, reconstruction.as_ref(), manifest);
             let state = self.persistence.next(verdict.score, verdict.at, &manifest.persistence);
             self.span.next(state, &verdict.values, &watched.deviation.scaled);
+            verdict.held = state.held;
             verdict.alarm = state.alarm;
             verdict.prediction = self.predict(&verdict, state, watched, manifest);
         }
@@ -351,7 +362,8 @@ impl Detector {
             fault_class,
             severity,
             probability: naming::probability(state.held_peak, manifest.probability.as_ref()),
-            score: v.score,
+            verdicts: None,
+            score: state.held_peak,
             model: self.model.clone(),
             at: v.at,
             since: state.since.unwrap_or(v.at),

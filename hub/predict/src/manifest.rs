@@ -348,6 +348,7 @@ impl Manifest {
         ModelWords {
             family: self.family.clone(),
             profile: self.profile.clone(),
+            version: self.version,
             faults: faults.collect(),
             features: self.features.iter().filter_map(own).collect(),
         }

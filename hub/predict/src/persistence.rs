@@ -29,6 +29,8 @@ pub(crate) struct AlarmState {
     pub(crate) since: Option<Timestamp>,
     /// Highest score held for the whole hold time in this deviation.
     pub(crate) held_peak: f32,
+    /// Lowest score of the hold time that ends here; 0 where it is not over.
+    pub(crate) held: f32,
 }
 
 impl Persistence {
@@ -82,8 +84,9 @@ impl Persistence {
             self.since = None;
             self.held_peak = 0.0;
         }
+        let mut held = 0.0;
         if self.recent.len() == rule.hold {
-            let held = self.recent.iter().copied().fold(f32::INFINITY, f32::min);
+            held = self.recent.iter().copied().fold(f32::INFINITY, f32::min);
             self.alarm |= held >= 1.0;
             if self.since.is_some() {
                 self.held_peak = self.held_peak.max(held);
@@ -93,6 +96,7 @@ impl Persistence {
             alarm: self.alarm,
             since: self.since,
             held_peak: self.held_peak,
+            held,
         }
     }
 }

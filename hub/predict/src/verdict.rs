@@ -17,6 +17,8 @@ pub struct Verdict {
     /// The lower of the two scores below: 1.0 means that both have reached their threshold. 0 while calibrating and
     /// until a window is full. Without a network the higher one of the unit's normal as it is now and as it was at first.
     pub score: f32,
+    /// The lowest score of the whole hold time: what would have raised an alarm. 0 while that is not over.
+    pub held: f32,
     /// Distance from the unit's own baseline in units of its threshold.
     pub baseline_score: f32,
     /// Error of the autoencoder in units of its threshold; 0 without a network.

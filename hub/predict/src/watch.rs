@@ -2,6 +2,7 @@
 //! go in, what is to be saved comes out. Whatever comes out is saved before the next rows go in, or all of it is dropped and
 //! begun again from what the store has.
 
+mod highest;
 mod ledger;
 mod place;
 
@@ -27,6 +28,7 @@ use crate::batch::{Batch, Detectors, Failed, Manner, Progress, WINDOWS_MAX, is_r
 use crate::detector::Detector;
 use crate::model::Model;
 use crate::registry::Registry;
+use highest::Highest;
 use ledger::Ledger;
 use place::Place;
 
@@ -50,6 +52,7 @@ pub struct Watch {
     by_use: BTreeSet<(u64, ApplianceId)>,
     round: u64,
     ledger: Ledger,
+    highest: Highest,
     places: BTreeMap<u8, Place>,
     detectors_max: usize,
     /// When it is looked next whose turn it is to be saved.
@@ -97,6 +100,7 @@ impl Watch {
             by_use: BTreeSet::new(),
             round: 0,
             ledger: Ledger::default(),
+            highest: Highest::default(),
             places: places.collect(),
             detectors_max: DETECTORS_MAX,
             save_at: None,
@@ -223,6 +227,7 @@ impl Watch {
             *self.states.entry(unit.state).or_default() -= 1;
             self.by_use.remove(&(unit.used, appliance));
             self.detectors.remove(appliance);
+            self.highest.forget(appliance);
         }
     }
 
@@ -298,6 +303,9 @@ impl Watch {
         };
         let given: BTreeSet<ApplianceId> = rows.iter().map(|row| row.appliance).collect();
         let batch = self.detectors.score(rows, &manner);
+        for judged in &batch.judged {
+            self.highest.note(judged.row.appliance, &judged.verdict);
+        }
         self.recount(given);
         batch
     }
@@ -341,18 +349,22 @@ impl Watch {
 
         let arrived: BTreeSet<u8> = arrived.iter().map(|up_to| up_to.partition).collect();
         let mut partitions = arrived.clone();
-        let mut checkpoints = Vec::new();
+        let (mut checkpoints, mut scores) = (Vec::new(), Vec::new());
         for appliance in saved {
             let Some(span) = self.ledger.settle(appliance) else {
                 continue;
             };
             partitions.insert(span.partition);
-            checkpoints.extend(self.detectors.get(appliance).map(|(model, detector)| Checkpoint {
+            let Some((model, detector)) = self.detectors.get(appliance) else {
+                continue;
+            };
+            scores.extend(self.highest.take(appliance, model.family()));
+            checkpoints.push(Checkpoint {
                 appliance,
                 model: model.version().to_owned(),
                 ingest_no: span.last,
                 state: detector.checkpoint(),
-            }));
+            });
         }
         for appliance in leaving {
             self.drop_unit(appliance);
@@ -365,6 +377,7 @@ impl Watch {
             checkpoints,
             observations,
             watching,
+            scores,
         }
     }
 

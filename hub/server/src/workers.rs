@@ -1,6 +1,7 @@
 //! Workers reconcile: woken by a signal or a timer, they look at the stored state and do what is missing. None takes
 //! input, so a restart needs no second code path.
 
+pub mod budget;
 pub mod contact;
 pub mod follow;
 mod judged;
@@ -49,6 +50,7 @@ pub struct Figures {
     checkpoints_saved: AtomicU64,
     scoring_passed_over: PassedOver,
     judged: Judged,
+    calls_stopped: AtomicU64,
     calls_up: watch::Sender<usize>,
     /// Of the roll-up.
     pub rollup: Arc<Follower>,
@@ -80,6 +82,11 @@ impl Figures {
     /// How many appliances are in each state now, and which readings made no step of those just scored.
     fn judged(&self, appliances: &BTreeMap<WatchState, u64>, readings: &UnjudgedCounts) {
         self.judged.note(appliances, readings);
+    }
+
+    /// So many appliance models have their calls stopped.
+    fn calls_stopped(&self, count: u64) {
+        self.calls_stopped.store(count, Ordering::Relaxed);
     }
 
     /// So much was passed over so that scoring can go on.
@@ -122,6 +129,9 @@ impl Figures {
             ),
             self.scoring_passed_over.metric(),
         ];
+        let help = "Appliance models whose calls have stopped since their tickets surge, until a person releases them.";
+        let stopped = self.calls_stopped.load(Ordering::Relaxed);
+        all.push(Metric::new("calls_stopped", MetricKind::Gauge, help).with(&[], stopped));
         all.extend(self.judged.metrics());
         all.extend(rollup);
         all.extend(aggregates);

@@ -25,7 +25,7 @@ select tenant, judged->>'model', judged->>'fault_class', count(*) filter (where 
 from ticket where judged is not null and outcome->>'verdict' <> 'not_checked' group by 1, 2, 3;
 
 -- Tickets that wait for a person's approval, the longest first.
-create index ticket_ready on ticket (id) where contact_phase = 'held' and contact_reason in ('below_gate', 'ready_to_ring');
+create index ticket_ready on ticket (id) where contact_phase = 'held' and contact_reason in ('below_gate', 'ready_to_ring', 'no_call_level', 'below_call_level');
 
 -- The wall between tenants, as 0008 has it.
 create policy tenant on release_tally

@@ -2,6 +2,7 @@
 
 use crate::appointment::newest;
 use crate::attempt;
+use crate::budget;
 use crate::caller;
 use crate::finding;
 use crate::household;
@@ -71,6 +72,7 @@ impl ContactStore for PostgresStore {
         let now = stored(now);
         let mut tx = self.begin_fenced().await?;
         let mut situation = situation::of_ticket(&mut tx, ticket).await?;
+        budget::load_gates(&mut tx, [&mut situation]).await?;
         let household = household::lock_of_appliance(&mut tx, &self.keyring, situation.appliance).await?;
         let (past, calls) = attempt::past(&mut tx, ticket, household.as_ref(), now).await?;
         let home = household.as_ref().map(|household| Home { household, calls });

@@ -19,7 +19,7 @@ const ROWS_MAX: usize = 200;
 macro_rules! plain {
     () => {
         "id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, prediction, ticket, \
-         suppressed_until, trace"
+         suppressed_until, ticket_from, trace"
     };
 }
 
@@ -46,6 +46,7 @@ fn read(row: &PgRow, evidence: Evidence) -> Result<Finding> {
         evidence,
         ticket: row.col::<Option<uuid::Uuid>>("ticket")?.map(TicketId),
         suppressed_until: row.maybe_at("suppressed_until")?,
+        ticket_from: row.col("ticket_from")?,
         trace: TraceId(row.col("trace")?),
     })
 }
@@ -196,9 +197,9 @@ async fn save_plain(conn: &mut PgConnection, findings: &[&Changed<Finding>]) -> 
     let now = || findings.iter().map(|finding| &finding.now);
     sqlx::query(
         "update finding f set fault_class = k.fault_class, state = k.state, last_seen = k.last_seen, count = k.count, \
-           ticket = k.ticket, suppressed_until = k.suppressed_until \
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::integer[], $6::uuid[], $7::timestamptz[]) \
-           as k (id, fault_class, state, last_seen, count, ticket, suppressed_until) \
+           ticket = k.ticket, suppressed_until = k.suppressed_until, ticket_from = k.ticket_from \
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::integer[], $6::uuid[], $7::timestamptz[], \
+           $8::double precision[]) as k (id, fault_class, state, last_seen, count, ticket, suppressed_until, ticket_from) \
          where f.id = k.id",
     )
     .bind(now().map(|finding| finding.id.0).collect::<Vec<_>>())
@@ -208,6 +209,7 @@ async fn save_plain(conn: &mut PgConnection, findings: &[&Changed<Finding>]) -> 
     .bind(now().map(|finding| finding.count.cast_signed()).collect::<Vec<_>>())
     .bind(now().map(|finding| finding.ticket.map(|id| id.0)).collect::<Vec<_>>())
     .bind(now().map(|finding| finding.suppressed_until.map(sql)).collect::<Vec<_>>())
+    .bind(now().map(|finding| finding.ticket_from).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map_err(db)?;
@@ -222,12 +224,12 @@ async fn save_whole(conn: &mut PgConnection, findings: &[&Changed<Finding>]) -> 
         .collect::<Result<_>>()?;
     sqlx::query(
         "insert into finding (id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \
-           prediction, evidence, ticket, suppressed_until, trace) \
+           prediction, evidence, ticket, suppressed_until, ticket_from, trace) \
          select id, tenant, appliance, fault_class, state, alarm_at, first_seen, last_seen, count, \
-           prediction, evidence, ticket, suppressed_until, trace from jsonb_populate_recordset(null::finding, $1) \
+           prediction, evidence, ticket, suppressed_until, ticket_from, trace from jsonb_populate_recordset(null::finding, $1) \
          on conflict (id) do update set fault_class = excluded.fault_class, state = excluded.state, \
            last_seen = excluded.last_seen, count = excluded.count, ticket = excluded.ticket, \
-           suppressed_until = excluded.suppressed_until, prediction = excluded.prediction, evidence = excluded.evidence",
+           suppressed_until = excluded.suppressed_until, ticket_from = excluded.ticket_from, prediction = excluded.prediction, evidence = excluded.evidence",
     )
     .bind(Value::Array(rows))
     .execute(conn)

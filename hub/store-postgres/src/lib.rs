@@ -14,6 +14,7 @@ mod account;
 mod aggregate;
 mod appointment;
 mod attempt;
+mod budget;
 mod caller;
 mod certificate;
 mod claim;

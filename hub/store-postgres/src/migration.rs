@@ -67,6 +67,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (31, "attempt rang", include_str!("../migrations/0031_attempt_rang.sql")),
     (32, "next promise", include_str!("../migrations/0032_next_promise.sql")),
     (33, "release", include_str!("../migrations/0033_release.sql")),
+    (34, "budget", include_str!("../migrations/0034_budget.sql")),
 ];
 
 /// Migrations, oldest first.

@@ -34,7 +34,10 @@ impl PredictionStore for PostgresStore {
     }
 
     async fn commit_scoring(&self, scored: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>> {
-        let is_plain = scored.observations.is_empty() && scored.checkpoints.is_empty() && scored.watching.is_empty();
+        let is_plain = scored.observations.is_empty()
+            && scored.checkpoints.is_empty()
+            && scored.scores.is_empty()
+            && scored.watching.is_empty();
         if is_plain && !scored.offsets.is_empty() && scoring::advance_alone(self, &scored.offsets, now).await? {
             return Ok(Vec::new());
         }
@@ -45,7 +48,7 @@ impl PredictionStore for PostgresStore {
         let ids: Vec<i64> = ids.into_iter().collect();
         let mut situations = situation::load_to_observe(&mut tx, &ids, &scored.observations, now).await?;
         scoring::advance(&mut tx, &scored.offsets).await?;
-        scoring::save(&mut tx, &scored.checkpoints, now).await?;
+        scoring::save(&mut tx, &scored.checkpoints, &scored.scores, now).await?;
         scoring::tell(&mut tx, &scored.watching).await?;
         let mut changes = Changes::default();
         let told = situation::with_ids(|ids| {
@@ -60,7 +63,7 @@ impl PredictionStore for PostgresStore {
             }
             Ok(told)
         })?;
-        if told.is_empty() {
+        if changes.is_empty() {
             tx.commit().await.map_err(db)?;
             return Ok(told);
         }

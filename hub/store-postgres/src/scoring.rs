@@ -3,8 +3,10 @@
 use crate::row::{Columns, db, json, sql, unreadable};
 use crate::session_writer::held;
 use crate::store::PostgresStore;
+use hub_core::budget::Month;
 use hub_core::id::ApplianceId;
 use hub_core::watching::Watching;
+use hub_store::budget::MonthScore;
 use hub_store::error::{Result, StoreError};
 use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringSubject};
 use jiff::Timestamp;
@@ -193,9 +195,14 @@ fn all_moved(moved: u64, offsets: &[ScoredUpTo]) -> Result<()> {
 }
 
 /// A checkpoint of a detector whose baseline was restarted meanwhile is left out. One that slips in beside the restart goes
-/// when the restart is told.
-pub(crate) async fn save(conn: &mut PgConnection, checkpoints: &[Checkpoint], now: Timestamp) -> Result<()> {
-    if checkpoints.is_empty() {
+/// when the restart is told. Highest scores of months go with them in one statement, and are written only where they have grown.
+pub(crate) async fn save(
+    conn: &mut PgConnection,
+    checkpoints: &[Checkpoint],
+    scores: &[MonthScore],
+    now: Timestamp,
+) -> Result<()> {
+    if checkpoints.is_empty() && scores.is_empty() {
         return Ok(());
     }
     // In one order, no matter who saves; of two for the same model the last counts.
@@ -203,8 +210,19 @@ pub(crate) async fn save(conn: &mut PgConnection, checkpoints: &[Checkpoint], no
         .iter()
         .map(|c| ((c.appliance, c.model.as_str()), c))
         .collect();
+    let mut highest: BTreeMap<(ApplianceId, &str, Month), f32> = BTreeMap::new();
+    for new in scores {
+        let kept = highest
+            .entry((new.appliance, new.family.as_str(), new.month))
+            .or_insert(new.score);
+        *kept = kept.max(new.score);
+    }
     sqlx::query(
-        "insert into checkpoint as c (appliance, model, ingest_no, state, saved_at) \
+        "with highest as ( \
+           insert into score_month as h (appliance, family, month, score) \
+           select * from unnest($6::bigint[], $7::text[], $8::integer[], $9::real[]) \
+           on conflict (appliance, family, month) do update set score = excluded.score where excluded.score > h.score) \
+         insert into checkpoint as c (appliance, model, ingest_no, state, saved_at) \
          select k.appliance, k.model, k.ingest_no, k.state, $5 \
          from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bytea[]) as k (appliance, model, ingest_no, state) \
          where not exists (select from checkpoint r where r.appliance = k.appliance and r.restarted offset 0) \
@@ -216,6 +234,10 @@ pub(crate) async fn save(conn: &mut PgConnection, checkpoints: &[Checkpoint], no
     .bind(last.values().map(|c| c.ingest_no).collect::<Vec<_>>())
     .bind(last.values().map(|c| c.state.as_slice()).collect::<Vec<_>>())
     .bind(sql(now))
+    .bind(highest.keys().map(|(appliance, ..)| appliance.0).collect::<Vec<i64>>())
+    .bind(highest.keys().map(|(_, family, _)| *family).collect::<Vec<_>>())
+    .bind(highest.keys().map(|(.., month)| month.number()).collect::<Vec<_>>())
+    .bind(highest.values().copied().collect::<Vec<_>>())
     .execute(conn)
     .await
     .map_err(db)?;

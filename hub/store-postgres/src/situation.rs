@@ -2,6 +2,7 @@
 //! table.
 
 use crate::attempt;
+use crate::budget;
 use crate::finding;
 use crate::household::ledger;
 use crate::keyring::random;
@@ -46,7 +47,8 @@ pub(crate) async fn load(conn: &mut PgConnection, appliances: &[i64]) -> Result<
     Ok(situations)
 }
 
-/// The same for what scoring saw: of a fault that is not open it is asked until when it keeps quiet.
+/// The same for what scoring saw: of a fault that is not open it is asked until when it keeps quiet, and of all appliances what the
+/// fleet's history says.
 pub(crate) async fn load_to_observe(
     conn: &mut PgConnection,
     appliances: &[i64],
@@ -70,6 +72,7 @@ pub(crate) async fn load_to_observe(
         }
     }
     let faults: Vec<_> = faults.into_iter().collect();
+    budget::load_gates(conn, situations.values_mut()).await?;
     for (appliance, fault, until) in finding::quiet(conn, &faults, now).await? {
         if let Some(situation) = situations.get_mut(&appliance) {
             situation.quiet.push((fault, until));
@@ -139,6 +142,7 @@ async fn homes(conn: &mut PgConnection, appliances: &[i64]) -> Result<BTreeMap<A
                 tenant: row.word("tenant")?,
                 site: row.col("service_point")?,
                 rules,
+                gates: BTreeMap::new(),
                 labels,
                 restarted: row.col("restarted")?,
                 findings: Vec::new(),

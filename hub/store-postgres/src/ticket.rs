@@ -54,8 +54,10 @@ impl TicketStore for PostgresStore {
         }
         if filter.ready_to_ring {
             let held = ContactPhase::Held.name();
-            let [one, other] = HoldReason::FOR_APPROVAL;
-            let reasons = format!("'{}', '{}'", word(&one)?, word(&other)?);
+            let reasons = HoldReason::FOR_APPROVAL
+                .iter()
+                .map(|reason| Ok(format!("'{}'", word(reason)?)));
+            let reasons = reasons.collect::<Result<Vec<_>>>()?.join(", ");
             only += &format!("t.contact_phase = '{held}' and t.contact_reason in ({reasons}) and ");
         }
         let (beyond, order) = match (filter.promised, filter.ready_to_ring) {

@@ -10,6 +10,7 @@ pub mod account;
 pub mod appointment;
 pub mod birth;
 pub mod bounds;
+pub mod budget;
 pub mod check;
 pub mod claim;
 #[cfg(feature = "conformance")]
@@ -60,6 +61,7 @@ pub trait ConsoleStore:
     + device::DeviceStore
     + quarantine::QuarantineStore
     + reading::ReadingStore
+    + budget::BudgetStore
 {
 }
 
@@ -75,6 +77,7 @@ impl<T> ConsoleStore for T where
         + device::DeviceStore
         + quarantine::QuarantineStore
         + reading::ReadingStore
+        + budget::BudgetStore
 {
 }
 
@@ -98,6 +101,7 @@ pub trait Store:
     + lease::LeaseStore
     + reading::ReadingStore
     + retention::UpkeepStore
+    + budget::BudgetStore
 {
 }
 
@@ -120,5 +124,6 @@ impl<T> Store for T where
         + lease::LeaseStore
         + reading::ReadingStore
         + retention::UpkeepStore
+        + budget::BudgetStore
 {
 }

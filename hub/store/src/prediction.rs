@@ -1,5 +1,6 @@
 //! Scoring state and findings: saved together, so that a restart sees the same windows and raises the same alarms.
 
+use crate::budget::MonthScore;
 use crate::error::Result;
 use crate::page::Page;
 use crate::telemetry::StoredRow;
@@ -86,6 +87,8 @@ pub struct ScoringCommit {
     pub observations: Vec<Observation>,
     /// What is told of appliances from now on. It may be told again after a restart.
     pub watching: BTreeMap<ApplianceId, Watching>,
+    /// Highest scores of months that have grown, of appliances whose checkpoints are saved with them.
+    pub scores: Vec<MonthScore>,
 }
 
 /// What scoring needs to know of an appliance.

@@ -187,6 +187,7 @@ fn prediction(fault: &str) -> FaultPrediction {
     FaultPrediction {
         fault_class: fault.to_owned(),
         probability: 0.95,
+        verdicts: None,
         severity: Severity::Major,
         score: 1.5,
         model: "bench/1".to_owned(),

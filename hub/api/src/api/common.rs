@@ -14,8 +14,8 @@ const KEY: &str = "^[!-~]([ -~]{0,62}[!-~])?$";
 const EVENT_ID: &str = "^[0-9]{1,19}(-[0-9]{1,19}){0,2}$";
 
 /// Bodies whose texts have one line, and those whose texts may have several.
-const OF_LINE: [&str; 4] = ["Claim", "ReplayFilter", "Replay", "SetStatus"];
-const OF_LINES: [&str; 9] = [
+const OF_LINE: [&str; 5] = ["Claim", "ReplayFilter", "Replay", "SetStatus", "StateBudget"];
+const OF_LINES: [&str; 10] = [
     "ChangePassword",
     "CloseTicket",
     "LogIn",
@@ -24,6 +24,7 @@ const OF_LINES: [&str; 9] = [
     "NoteTicket",
     "OpenTicket",
     "RefuseCall",
+    "ReleaseCalls",
     "SendCommand",
 ];
 

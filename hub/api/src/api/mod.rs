@@ -16,6 +16,9 @@ mod events;
 mod finding_get;
 mod findings_list;
 mod model;
+pub mod model_budget;
+pub mod model_release;
+pub mod models_list;
 mod openapi;
 mod parameters;
 mod password_set;
@@ -83,6 +86,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(ticket_get::handle))
         .routes(routes!(appointments_list::handle))
         .routes(routes!(contacts_list::handle))
+        .routes(routes!(models_list::handle))
         .routes(routes!(events::handle))
         .routes(routes!(openapi::handle))
 }
@@ -112,6 +116,8 @@ fn acts(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         .routes(routes!(ticket_false_alarm::handle))
         .routes(routes!(ticket_close::handle))
         .routes(routes!(ticket_correction::handle))
+        .routes(routes!(model_budget::handle))
+        .routes(routes!(model_release::handle))
         .routes(routes!(command_send::handle))
         .routes(routes!(quarantine_replay::handle))
 }

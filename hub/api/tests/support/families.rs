@@ -29,6 +29,7 @@ pub fn families() -> Families {
     let model = ModelWords {
         family: "washing-machine".to_owned(),
         profile: "washing-machine".to_owned(),
+        version: 1,
         faults: BTreeMap::from(faults),
         features: BTreeMap::new(),
     };

@@ -171,6 +171,7 @@ fn finding(n: u128, fault_class: &str, probability: f32, severity: Severity) -> 
         prediction: FaultPrediction {
             fault_class: fault_class.into(),
             probability,
+            verdicts: None,
             severity,
             score: 1.55,
             model: "washing-machine/1".into(),
@@ -185,6 +186,7 @@ fn finding(n: u128, fault_class: &str, probability: f32, severity: Severity) -> 
         evidence,
         ticket: Some(TicketId(Uuid::from_u128(n))),
         suppressed_until: None,
+        ticket_from: None,
         trace: TraceId(Uuid::from_u128(300 + n)),
     }
 }

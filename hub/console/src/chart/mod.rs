@@ -1,13 +1,15 @@
-//! The evidence chart: inline SVG made on the server. Works without scripts, in print and in e-mail, and its words can be
+//! Charts: inline SVG made on the server. Works without scripts, in print and in e-mail, and its words can be
 //! read aloud. Colours come from the style sheet, so that light and dark need no second drawing.
 
 mod data;
 mod panel;
+mod reliability;
 mod scale;
 mod svg;
 mod table;
 
 use crate::reader::Reader;
+use hub_core::budget::judged::Bin;
 use hub_core::prediction::Evidence;
 use maud::{Markup, html};
 
@@ -30,4 +32,9 @@ pub(crate) fn evidence(reader: &Reader, profile: &str, evidence: &Evidence) -> M
         }
         (table::details(reader, profile, evidence))
     }
+}
+
+/// Stated probabilities of a model family against what people found.
+pub(crate) fn reliability(reader: &Reader, family: &str, bins: &[Bin]) -> Markup {
+    reliability::draw(reader, family, bins)
 }

@@ -5,6 +5,7 @@ mod appliance;
 mod claim;
 mod language;
 mod log_in;
+mod model;
 mod parts;
 mod problem;
 mod quarantine;
@@ -50,6 +51,9 @@ fn routes() -> Router<App> {
         .route("/claim", get(claim::form).post(claim::submit))
         .route("/quarantine", get(quarantine::page))
         .route("/quarantine/replay", post(quarantine::replay))
+        .route("/models", get(model::page::page))
+        .route("/models/budget", post(model::forms::state))
+        .route("/models/release", post(model::forms::release))
         .route("/appliances", get(appliance::list::page))
         .route("/appliances/{id}", get(appliance::page::page))
         .route("/appliances/{id}/tickets", post(ticket::forms::open))

@@ -28,6 +28,7 @@ use jiff::tz::TimeZone;
 use std::sync::Arc;
 
 mod events;
+mod models;
 mod ready;
 mod ticket_page;
 mod watching;
@@ -222,6 +223,7 @@ fn all(language: Language) -> Vec<String> {
         };
         quarantine::render(&reader, &QuarantineQuery::default(), told, &page).into_string()
     }));
+    pages.extend(models::pages(&reader));
     pages.push(claim::render(&reader, &claim::Typed::default(), Some("claim-refused")).into_string());
     pages.extend(
         [Consent::Given, Consent::Withdrawn, Consent::NeverGiven]

@@ -18,14 +18,14 @@ fn what_each_role_may() {
     };
     let table: String = Role::VARIANTS.iter().map(line).collect();
     expect![[r#"
-        administrator: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, read the quarantine, read credentials, read accounts, work on tickets, write notes on tickets, attend visits, close tickets, correct outcomes, send commands, replay the quarantine, open claims, change accounts
-        supervisor: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, work on tickets, write notes on tickets, attend visits, close tickets, correct outcomes, open claims
+        administrator: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, read the quarantine, read credentials, read accounts, work on tickets, write notes on tickets, attend visits, close tickets, correct outcomes, send commands, replay the quarantine, open claims, change accounts, set budgets, release calls
+        supervisor: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, work on tickets, write notes on tickets, attend visits, close tickets, correct outcomes, open claims, release calls
         agent: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, work on tickets, write notes on tickets, attend visits, close tickets, open claims
         technician: read appliances, read readings, read findings, read tickets, read events, read commands, write notes on tickets, attend visits, close tickets
         maker: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read commands, read the quarantine, read credentials, send commands, replay the quarantine, open claims
         auditor: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, read the quarantine, read credentials, read accounts
         owner: claim an appliance
-        hub: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, read the quarantine, read credentials, read accounts, work on tickets, write notes on tickets, attend visits, close tickets, correct outcomes, carry tickets on, send commands, replay the quarantine, open claims, claim an appliance, change accounts
+        hub: read appliances, read readings, read figures of the fleet, read findings, read tickets, read events, read calls, read commands, read the quarantine, read credentials, read accounts, work on tickets, write notes on tickets, attend visits, close tickets, correct outcomes, carry tickets on, send commands, replay the quarantine, open claims, claim an appliance, change accounts, set budgets, release calls
     "#]]
     .assert_eq(&table);
 }

@@ -1,6 +1,9 @@
 //! The ledger of a family of appliances: what administrators stated, when and who, and the thresholds, breakers and verdicts that follow. It
 //! is what is stored and shown; how thresholds are found is no concern of it.
 
+mod review;
+
+use super::change::LedgerChange;
 use super::history::{History, WouldHave};
 use super::level::{self, Thresholds};
 use super::precision::{FAULTS_A_YEAR, Faults, Precision, ScoreBand, Verdicts, belief, recall};
@@ -15,6 +18,8 @@ use std::collections::BTreeMap;
 pub const STATEMENTS_MAX: usize = 200;
 /// Shares of faults a year that can be stated.
 const FAULTS_A_YEAR_BOUNDS: (f64, f64) = (0.0001, 0.5);
+/// Stands for every appliance model that has no entry of its own: it has the thresholds of the whole family.
+pub const OTHER_MODELS: &str = "";
 
 /// What an administrator stated for a family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +58,18 @@ pub struct Ledger {
     /// Verdicts on the family's predictions.
     #[serde(default)]
     verdicts: BTreeMap<ScoreBand, Verdicts>,
+    /// Highest scores of appliances with a confirmed fault, oldest first; at most 500.
+    #[serde(default)]
+    faults: Vec<f32>,
+    /// Appliances that the family watched in the newest whole month.
+    #[serde(default)]
+    watched: u32,
+    /// When it was reviewed last; none before the first time.
+    #[serde(default)]
+    reviewed_at: Option<Timestamp>,
+    /// Tickets that were opened before this have been counted by the breakers.
+    #[serde(default)]
+    counted_to: Option<Timestamp>,
 }
 
 /// What holds for one appliance model.
@@ -70,6 +87,30 @@ pub struct ModelEntry {
     /// The breaker of its calls.
     #[serde(default)]
     pub breaker: SurgeBreaker,
+    /// Appliances that were watched in the newest whole month.
+    #[serde(default)]
+    pub watched: u32,
+}
+
+impl Statement {
+    /// Checks that it can be true.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`].
+    pub fn check(&self) -> Result<(), StatementError> {
+        self.budgets.check()?;
+        let (lowest, highest) = FAULTS_A_YEAR_BOUNDS;
+        if !(lowest..=highest).contains(&self.faults_a_year) {
+            return Err(StatementError::FaultsAYear(self.faults_a_year));
+        }
+        Ok(())
+    }
+
+    /// Whether it says what the other one says.
+    pub fn says_as(&self, other: &Self) -> bool {
+        (self.budgets, self.faults_a_year) == (other.budgets, other.faults_a_year)
+    }
 }
 
 impl Ledger {
@@ -100,23 +141,29 @@ impl Ledger {
     /// # Errors
     ///
     /// [`StatementError`]; nothing has changed then.
-    pub fn state(&mut self, statement: Statement) -> Result<(), StatementError> {
-        statement.budgets.check()?;
-        let (lowest, highest) = FAULTS_A_YEAR_BOUNDS;
-        if !(lowest..=highest).contains(&statement.faults_a_year) {
-            return Err(StatementError::FaultsAYear(statement.faults_a_year));
-        }
+    pub fn state(&mut self, statement: Statement) -> Result<LedgerChange, StatementError> {
+        statement.check()?;
+        let change = LedgerChange::Stated {
+            budgets: statement.budgets,
+            faults_a_year: statement.faults_a_year,
+        };
         self.statements.push(statement);
         let too_many = self.statements.len().saturating_sub(STATEMENTS_MAX);
         self.statements.drain(..too_many);
-        Ok(())
+        Ok(change)
     }
 
     /// The thresholds for `month`, from what is known of each appliance model of the family until its first day. A model of which
-    /// nothing is known any more keeps what it had.
-    pub fn renew(&mut self, month: Month, histories: &BTreeMap<String, History>, draws: &mut Draws) {
+    /// nothing is known any more keeps what it had. Answers with what has changed.
+    pub fn renew(
+        &mut self,
+        month: Month,
+        histories: &BTreeMap<String, History>,
+        draws: &mut Draws,
+    ) -> Vec<LedgerChange> {
         let in_force = |(model, entry): (&String, &ModelEntry)| Some((model.clone(), entry.thresholds.clone()?));
         let before = self.models.iter().filter_map(in_force).collect();
+        let mut changes = Vec::new();
         for (model, thresholds) in level::renew(month, self.budgets(), histories, &before, draws) {
             let would_have = |score| {
                 histories
@@ -129,10 +176,12 @@ impl Ledger {
                 .calls
                 .map(|calls| would_have(calls.in_force))
                 .unwrap_or_default();
-            let entry = self.models.entry(model).or_default();
+            let entry = self.models.entry(model.clone()).or_default();
             (entry.tickets, entry.calls) = (tickets, calls);
-            entry.thresholds = Some(thresholds);
+            let last = entry.thresholds.replace(thresholds.clone());
+            changes.extend(renewed(model, last.as_ref(), &thresholds, tickets));
         }
+        changes
     }
 
     /// What holds for an appliance model.
@@ -181,4 +230,22 @@ impl Ledger {
 
 fn faults_a_year() -> f64 {
     FAULTS_A_YEAR
+}
+
+/// The line of the book about other thresholds; none where both are what they were.
+fn renewed(model: String, last: Option<&Thresholds>, now: &Thresholds, would_open: WouldHave) -> Option<LedgerChange> {
+    let levels = |thresholds: &Thresholds| {
+        let calls = thresholds.calls.map(|calls| calls.in_force);
+        (thresholds.tickets.in_force, calls)
+    };
+    let ((tickets, calls), before) = (levels(now), last.map(levels));
+    (before != Some((tickets, calls))).then(|| LedgerChange::Renewed {
+        model,
+        tickets,
+        tickets_before: before.map(|(tickets, _)| tickets),
+        calls,
+        calls_before: before.and_then(|(_, calls)| calls),
+        would_open,
+        device_months: now.device_months,
+    })
 }

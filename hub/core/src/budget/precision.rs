@@ -161,6 +161,13 @@ pub fn sure(counted: Counted) -> f64 {
     1.0 - beta::at_most(PRECISION_MIN, 1.0 + right, 1.0 + wrong)
 }
 
+impl Counted {
+    /// How many verdicts there are.
+    pub fn all(self) -> u32 {
+        self.right.saturating_add(self.wrong)
+    }
+}
+
 impl ScoreBand {
     /// The band of a score, by the score that a call needs.
     pub fn of(score: f64, call_level: Option<f64>) -> Self {

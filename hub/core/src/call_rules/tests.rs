@@ -8,6 +8,7 @@ fn facts() -> ContactFacts {
         probability: 0.95,
         released: true,
         approved: false,
+        withheld: None,
         ticket_open: true,
         owner_known: true,
         consent: Consent::Given,

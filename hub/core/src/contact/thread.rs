@@ -151,11 +151,11 @@ impl ContactThread {
         };
     }
 
-    /// More certainty or a name lifts a thread that waits for an approval, and a fault that is back lifts one that was held
-    /// because it had gone. Whether a call follows is decided when it is due.
+    /// More certainty or a name lifts a thread that waits for an approval or for the end of a surge, and a fault that is back lifts
+    /// one that was held because it had gone. Whether a call follows is decided when it is due.
     pub(crate) fn lift(&mut self, now: Timestamp) {
-        let has_gone = self.phase == ContactPhase::Held && self.reason == Some(HoldReason::FindingCleared);
-        if has_gone || self.waits_for_approval() {
+        let is_over = matches!(self.reason, Some(HoldReason::FindingCleared | HoldReason::Surge));
+        if (self.phase == ContactPhase::Held && is_over) || self.waits_for_approval() {
             self.plan(now);
         }
     }

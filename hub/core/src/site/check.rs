@@ -35,6 +35,10 @@ impl Tenant {
         let households = self.unique("owner or household", owners.chain(households))?;
         self.unique("device", self.devices.iter().map(|d| d.id.as_str()))?;
         self.unique("retention of profile", self.retentions.iter().map(Retention::family))?;
+        self.unique(
+            "budget of family",
+            self.budgets.iter().map(|budget| budget.family.as_str()),
+        )?;
         let labels = self.ticket_labels.all().iter();
         self.unique("ticket status", labels.map(|label| label.id.as_str()))?;
         self.ticket_labels.check().map_err(|wanted| SiteError::TicketStatus {
@@ -48,6 +52,7 @@ impl Tenant {
         self.check_households()?;
         self.check_slots()?;
         self.check_retentions(profiles)?;
+        self.check_budgets()?;
         let zones = self
             .service_points
             .iter()
@@ -140,6 +145,17 @@ impl Tenant {
         self.retentions
             .iter()
             .try_for_each(|rule| rule.check(profiles).map_err(|wanted| refused(rule, wanted)))
+    }
+
+    fn check_budgets(&self) -> Result<(), SiteError> {
+        let refused = |family: &str, wanted| SiteError::Budget {
+            tenant: self.id.clone(),
+            family: family.to_owned(),
+            wanted,
+        };
+        self.budgets
+            .iter()
+            .try_for_each(|budget| budget.check().map_err(|wanted| refused(&budget.family, wanted)))
     }
 
     fn unique<'a>(

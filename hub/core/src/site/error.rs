@@ -141,6 +141,16 @@ pub enum SiteError {
         /// What it must be.
         wanted: &'static str,
     },
+    /// A budget that nobody can accept.
+    #[error("tenant {tenant}: budget of {family}: {wanted}")]
+    Budget {
+        /// Tenant whose part of the site file is at fault.
+        tenant: TenantId,
+        /// Of which model family.
+        family: String,
+        /// What is wrong with it.
+        wanted: String,
+    },
     /// Not a SHA-256.
     #[error("tenant {tenant}: device {device}: secret_sha256 must be 64 hexadecimal digits")]
     SecretHash {

@@ -161,6 +161,7 @@ impl Tenant<WrittenNumber> {
             visit_price: self.visit_price,
             service_points: self.service_points,
             devices: self.devices,
+            budgets: self.budgets,
             retentions: self.retentions,
         })
     }

@@ -23,12 +23,16 @@ pub use dial::{CALLS_COUNTED, Dial, Home, PastCall, Placing, TICKETS_MAX};
 pub use observe::{FindingChange, Observation};
 pub use report::TICKETS_OPEN_MAX;
 
+use crate::budget::gate::Gate;
 use crate::call_rules::CallRules;
 use crate::contact::AttemptError;
 use crate::finding::{Finding, FindingState};
 use crate::id::{ApplianceId, FindingId, TenantId, TicketId};
+use crate::prediction::FaultPrediction;
 use crate::ticket::{ServiceTicket, TicketError, TicketFault, TicketLabels};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Open findings of which a cool-down has ended get their ticket with one batch of the scorer, at most so many.
 pub const COOL_DOWNS_MAX: usize = 100;
@@ -44,6 +48,8 @@ pub struct Situation {
     pub site: Option<String>,
     /// The tenant's rules for calls.
     pub rules: CallRules,
+    /// What the fleet's history says of appliances like this one, by model family. Loaded where a prediction or a call is decided about.
+    pub gates: BTreeMap<String, Arc<Gate>>,
     /// Labels of the tenant's tickets.
     pub labels: TicketLabels,
     /// The baseline was restarted and the detector has not been told yet: what it says does not count.
@@ -133,6 +139,11 @@ impl Situation {
     pub fn fault_of(&self, id: TicketId) -> Result<&TicketFault, SituationError> {
         let fault = self.ticket(id)?.fault.as_ref();
         fault.ok_or_else(|| self.missing("fault of ticket", id))
+    }
+
+    /// What the fleet's history says of this prediction; none of a family without one.
+    fn gate_of(&self, prediction: &FaultPrediction) -> Option<&Gate> {
+        self.gates.get(prediction.family()).map(Arc::as_ref)
     }
 
     /// What a ticket is about, and what it was about before: a fault that came back is another finding.

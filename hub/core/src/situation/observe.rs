@@ -1,6 +1,8 @@
 //! What scoring sees becomes findings, and findings become tickets: one for one fault, however often a model says it.
 
 use super::{Changes, Ids, Situation, SituationError};
+use crate::budget::Month;
+use crate::budget::gate::Gate;
 use crate::call_rules::HoldReason;
 use crate::contact::ContactThread;
 use crate::finding::{Finding, FindingState, Placement, place};
@@ -77,14 +79,15 @@ impl Situation {
                 trace,
                 ..
             } => {
-                let prediction = prediction.clone().bounded();
+                let prediction = self.stated(prediction.clone().bounded(), now);
                 let change = self.alarm(prediction, evidence, *trace, ids, now, changes)?;
                 Ok(vec![change])
             }
         }
     }
 
-    /// Opens the tickets that cool-downs held back. A fault that was judged a false alarm and is still seen is news again.
+    /// Opens the tickets that cool-downs held back, and those of findings whose level has come down to them. A fault that was judged a
+    /// false alarm and is still seen is news again.
     ///
     /// # Errors
     ///
@@ -98,15 +101,46 @@ impl Situation {
         if self.restarted {
             return Ok(Vec::new());
         }
-        let held_back: Vec<Finding> = self
-            .open()
-            .filter(|finding| finding.wants_ticket(now))
-            .cloned()
-            .collect();
-        held_back
-            .into_iter()
-            .map(|finding| self.give_ticket(finding, ids, now, changes))
-            .collect()
+        let without = |finding: &&Finding| finding.ticket.is_none();
+        let held_back: Vec<Finding> = self.open().filter(without).cloned().collect();
+        let mut told = Vec::new();
+        for finding in held_back {
+            let finding = self.place_by_level(finding, now, changes);
+            if finding.wants_ticket(now) {
+                told.push(self.give_ticket(finding, ids, now, changes)?);
+            }
+        }
+        Ok(told)
+    }
+
+    /// The prediction with the probability that the fleet's history and verdicts make of it, where there is a history.
+    fn stated(&self, prediction: FaultPrediction, now: Timestamp) -> FaultPrediction {
+        let gate = self.gate_of(&prediction);
+        let precision = gate.and_then(|gate| gate.precision(f64::from(prediction.score), Month::at(now)));
+        match precision {
+            None => prediction,
+            Some(precision) => FaultPrediction {
+                probability: precision.probability as f32,
+                verdicts: Some(precision.counted),
+                ..prediction
+            },
+        }
+    }
+
+    /// Notes on a finding without a ticket the score from which it gets one, if its own is below. It waits for that then, and for no
+    /// cool-down that is over.
+    fn place_by_level(&mut self, mut finding: Finding, now: Timestamp, changes: &mut Changes) -> Finding {
+        let level = self.gate_of(&finding.prediction).and_then(Gate::ticket_level);
+        let level = level.filter(|level| finding.ticket.is_none() && f64::from(finding.prediction.score) < *level);
+        let is_over = level.is_some() && finding.suppressed_until.is_some_and(|until| until <= now);
+        if finding.ticket_from != level || is_over {
+            finding.ticket_from = level;
+            if is_over {
+                finding.suppressed_until = None;
+            }
+            self.put_finding(finding.clone(), false, changes);
+        }
+        finding
     }
 
     fn alarm(
@@ -132,6 +166,7 @@ impl Situation {
                 (after, Some(before))
             }
         };
+        let finding = self.place_by_level(finding, now, changes);
         if finding.wants_ticket(now) {
             return self.give_ticket(finding, ids, now, changes);
         }
@@ -162,6 +197,7 @@ impl Situation {
             last_seen: now,
             count: 1,
             suppressed_until: quiet_until,
+            ticket_from: None,
             prediction,
             evidence,
             ticket: None,
@@ -256,7 +292,13 @@ impl Situation {
             return Ok(());
         };
         let was_below = ticket.contact.reason == Some(HoldReason::BelowGate) || before.prediction.probability < gate;
-        let crossed = was_below && after.prediction.probability >= gate;
+        let was_withheld = matches!(
+            ticket.contact.reason,
+            Some(HoldReason::NoCallLevel | HoldReason::BelowCallLevel | HoldReason::Surge)
+        );
+        let fleet = self.gate_of(&after.prediction);
+        let is_withheld = fleet.is_some_and(|fleet| fleet.withheld(&after.prediction, now).is_some());
+        let crossed = (was_below || was_withheld) && after.prediction.probability >= gate && !is_withheld;
         if !(named || crossed || worse) {
             return Ok(());
         }

@@ -43,6 +43,7 @@ impl Situation {
             finding.suppressed_until = None;
             if finding.state == FindingState::Open {
                 finding.ticket = Some(id);
+                finding.ticket_from = None;
             }
             self.put_finding(finding, false, changes);
         }

@@ -37,6 +37,7 @@ fn nothing() -> Situation {
         site: None,
         tenant: TenantId::new("acme").unwrap(),
         rules: CallRules::default(),
+        gates: BTreeMap::new(),
         labels: TicketLabels::default(),
         restarted: false,
         findings: vec![],

@@ -36,7 +36,7 @@ impl TicketKind {
     }
 
     /// Whether a repair that closes such a ticket has changed the appliance.
-    pub(super) fn mends(self) -> bool {
+    pub fn mends(self) -> bool {
         match self {
             TicketKind::PredictedFault | TicketKind::Repair => true,
             TicketKind::Complaint | TicketKind::Consult | TicketKind::Care => false,

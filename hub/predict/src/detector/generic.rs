@@ -10,6 +10,7 @@ use crate::features::Step;
 use crate::generic::{self, ChannelBaseline, Settings, Unit};
 use crate::manifest::{Kit, Manifest};
 use crate::model::Rules;
+use crate::persistence::AlarmState;
 use crate::stuck::Stuck;
 use crate::table::Row;
 use crate::verdict::Verdict;
@@ -147,6 +148,8 @@ impl Own {
                         fault_class: UNKNOWN_FAULT.to_owned(),
                         severity: manifest.classification.unknown_severity,
                         probability: probability(manifest),
+                        basis: manifest.evidence.basis(UNKNOWN_FAULT),
+                        verdicts: None,
                         score: in_force as f32,
                         model: manifest.id(),
                         at: step.at,
@@ -224,13 +227,23 @@ impl Own {
 const RUN_MAX: u32 = 600;
 
 impl Said {
-    pub(super) fn tell(self, verdict: &mut Verdict) {
+    /// In units of the threshold.
+    pub(super) fn score(&self) -> f32 {
+        self.score
+    }
+
+    /// Puts it into the verdict, with what was held of the score.
+    pub(super) fn tell(self, verdict: &mut Verdict, held: AlarmState) {
         verdict.judged = true;
         verdict.score = self.score;
+        verdict.held = held.held;
         verdict.baseline_score = self.quick_score;
         verdict.alarm = self.alarm;
         verdict.contributions = self.contributions;
-        verdict.prediction = self.prediction;
+        verdict.prediction = self.prediction.map(|prediction| FaultPrediction {
+            score: held.held_peak.max(prediction.score.min(1.0)),
+            ..prediction
+        });
     }
 }
 

@@ -150,6 +150,7 @@ impl Homes {
                 number_plan: None,
             }),
             service_points: vec![service_point()],
+            budgets: Vec::new(),
             retentions: Vec::new(),
             households: Vec::new(),
             owners: OWNERS

@@ -2,6 +2,7 @@
 //! are compared and written one by one, in two transactions a tenant.
 
 use super::{Run, commit, note};
+use crate::budget;
 use crate::retention;
 use crate::row::{Columns, db, json};
 use crate::site_row::{trunk, trunk_place};
@@ -22,6 +23,7 @@ pub(super) async fn put_tenant(run: &Run<'_>, declared: &Tenant, changes: &mut V
         put_trunk(run.store, &mut tx, &declared.id, trunk, &mut written).await?;
     }
     retention::declare::put(&mut tx, &declared.id, &declared.retentions, &mut written).await?;
+    budget::declare(&mut tx, &declared.id, &declared.budgets, run.now, &mut written).await?;
     end(run, tx).await?;
     changes.append(&mut written);
     Ok(())

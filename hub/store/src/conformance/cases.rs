@@ -116,6 +116,14 @@ macro_rules! for_each_case {
                 device::what_the_profile_does_not_know_is_named [],
                 device::nothing_is_said_of_another_tenants_device [],
             }
+            budget {
+                budget::the_highest_score_of_a_month_only_grows_and_old_months_go_in_steps [],
+                budget::a_ledger_is_kept_whole_and_changed_by_one_at_a_time [],
+                budget::a_level_holds_a_ticket_back_until_the_score_reaches_it [],
+                budget::a_level_that_comes_down_gives_a_finding_its_ticket [],
+                budget::calls_that_a_surge_has_stopped_go_on_when_a_person_says_so [],
+                budget::what_people_found_is_told_as_it_stands_after_corrections [],
+            }
             quarantine {
                 quarantine::quarantine_is_searched_within_the_scope [],
                 quarantine::a_payload_leaves_quarantine_once_with_what_it_holds [],

@@ -177,6 +177,7 @@ pub fn alarm_on(basis: Basis, appliance: ApplianceId, class: &str, probability: 
         prediction: FaultPrediction {
             fault_class: class.into(),
             probability,
+            verdicts: None,
             severity: Severity::Major,
             score: 1.5,
             model: "washing-machine/1".into(),

@@ -2,11 +2,13 @@
 //! of them, which a test compares with the traits.
 
 use super::Harness;
+use super::budget;
 use super::door::{device, token};
 use super::scene::{PHONES, after, alarm, appliance, message, morning, played, quarantine, seen, stored, tenant};
 use crate::account::Account;
 use crate::appointment::AppointmentFilter;
 use crate::birth::StateContent;
+use crate::budget::CallRelease;
 use crate::claim::{Opener, OwnerContact};
 use crate::contact::{Begun, RangIn};
 use crate::credential::ClaimGrant;
@@ -20,10 +22,12 @@ use crate::ticket::TicketFilter;
 use crate::{Store, StoreError};
 use hub_core::account::AccountError;
 use hub_core::actor::{Actor, Role};
+use hub_core::budget::Budgets;
 use hub_core::call_result::Disposition;
 use hub_core::contact::AttemptEvent;
 use hub_core::id::{AccountId, ApplianceId, FindingId, TicketId};
 use hub_core::language::Language;
+use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{TicketEvent, TicketKind};
 use serde_json::{Map, json};
@@ -122,6 +126,8 @@ pub async fn things(store: &dyn Store) -> Things {
         .add_account(&Actor::hub("test"), &account("kim"), morning())
         .await
         .unwrap();
+    closed(store).await;
+    budget::keep(store, budget::stopped(), &[]).await;
     // Transactions of tests beside hide events for as long as they are open.
     let until = Instant::now() + Duration::from_secs(10);
     while store
@@ -140,6 +146,25 @@ pub async fn things(store: &dyn Store) -> Things {
         held: quarantine(store).await[0].number,
         head,
     }
+}
+
+/// A ticket of acme that was closed, of which the fleet learns.
+async fn closed(store: &dyn Store) {
+    let other = appliance(store, "acme", "wm-2").await;
+    let alarm = seen(vec![alarm(other, "drain_pump_wear", 0.95)]);
+    let change = store.commit_scoring(&alarm, morning()).await.unwrap().remove(0);
+    let false_alarm = TicketEvent::Closed {
+        outcome: Outcome {
+            resolution: Resolution::FalseAlarm,
+            verdict: Verdict::Wrong,
+            note: String::new(),
+        },
+    };
+    let hub = Actor::hub("test");
+    store
+        .apply_ticket(&hub, change.opened.unwrap(), &false_alarm, morning())
+        .await
+        .unwrap();
 }
 
 /// Somebody of acme who talks to owners.
@@ -167,7 +192,7 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take an actor, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 35] = [
+pub const METHODS: [&str; 39] = [
     "appliances",
     "appliance",
     "findings",
@@ -193,6 +218,10 @@ pub const METHODS: [&str; 35] = [
     "integrators",
     "claim_credentials",
     "authority_views",
+    "budgets",
+    "judged_tickets",
+    "state_budget",
+    "release_calls",
     "accounts",
     "add_account",
     "change_account",
@@ -275,6 +304,23 @@ pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Thi
                 .await
                 .unwrap();
             one(store.claim_owner(actor, &acme, &washer, "4711", &contact, now).await)
+        }
+        "budgets" => list(store.budgets(actor, &acme).await),
+        "judged_tickets" => list(store.judged_tickets(actor, &acme).await),
+        "state_budget" => {
+            let budgets = Budgets::default();
+            one(store
+                .state_budget(actor, &acme, budget::FAMILY, budgets, 0.02, now)
+                .await)
+        }
+        "release_calls" => {
+            let release = CallRelease {
+                family: budget::FAMILY.to_owned(),
+                model: budget::FAMILY.to_owned(),
+                reason: "new firmware".to_owned(),
+                until: after(60),
+            };
+            one(store.release_calls(actor, &acme, &release, now).await)
         }
         "accounts" => list(store.accounts(actor).await),
         "add_account" => {

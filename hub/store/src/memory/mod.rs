@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod appointment;
 mod attempt;
+mod budget;
 mod claim;
 mod command;
 mod contact;

@@ -59,6 +59,7 @@ impl PredictionStore for MemoryStore {
         for checkpoint in &scored.checkpoints {
             state.save_checkpoint(checkpoint);
         }
+        state.put_scores(&scored.scores);
         state.watching.extend(scored.watching.clone());
         let seen = scored.observations.iter().map(Observation::appliance);
         let asked: BTreeSet<ApplianceId> = state.findings_due(now).into_iter().chain(seen).collect();

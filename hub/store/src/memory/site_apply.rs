@@ -71,6 +71,7 @@ impl State {
             note(changes, before.is_some(), "trunk", id.to_string());
         }
         self.put_retentions(id, &wanted.retentions, changes);
+        self.put_budgets(id, &wanted.budgets, now, changes)?;
         for owner in &wanted.owners {
             self.put_household(id, OWNER, &owner.into(), now, changes)?;
         }

@@ -28,6 +28,7 @@ impl State {
             tenant: home.tenant.clone(),
             site: home.service_point.clone(),
             rules: tenant.call_rules.clone(),
+            gates: self.gates_of(appliance)?,
             labels: tenant.labels.clone(),
             restarted: self.is_restarted(appliance),
             findings: open,

@@ -1,6 +1,7 @@
 //! All that is stored, as the tables of the database have it.
 
 use super::Hub;
+use super::budget::Book;
 use super::not_found;
 use super::readings::Telemetry;
 use crate::access::AccessChange;
@@ -19,6 +20,7 @@ use crate::ticket::TimelineEntry;
 use hub_core::access::{Credentials, SecretHash};
 use hub_core::actor::Actor;
 use hub_core::appointment::Appointment;
+use hub_core::budget::Month;
 use hub_core::call_rules::CallRules;
 use hub_core::consent::ConsentEntry;
 use hub_core::finding::Finding;
@@ -92,6 +94,10 @@ pub(super) struct State {
     pub(super) owner_claims: BTreeMap<(ApplianceId, Opener), OwnerClaim>,
     /// By tenant and profile, in days; an empty profile stands for all others.
     pub(super) retentions: BTreeMap<Named, Option<u32>>,
+    /// Highest held scores, by appliance, model family and month.
+    pub(super) scores: BTreeMap<(ApplianceId, String, Month), f32>,
+    /// By tenant and model family.
+    pub(super) ledgers: BTreeMap<Named, Book>,
     pub(super) lease: LeaseRow,
     /// Rows that sweeps took, by the number of the day (UTC).
     pub(super) sweeps: BTreeMap<i64, u64>,

@@ -39,6 +39,8 @@ pub(crate) struct Finding {
     ticket: Option<Uuid>,
     /// No ticket is opened before this.
     suppressed_until: Option<Timestamp>,
+    /// Score from which a ticket is opened for it, while its own is lower: such scores are frequent in this fleet.
+    ticket_from: Option<f64>,
     /// From the reading to the call.
     trace: Uuid,
 }
@@ -53,7 +55,9 @@ pub(crate) struct Prediction {
     /// How bad it gets.
     #[schema(schema_with = schema::words::<core::Severity>)]
     severity: core::Severity,
-    /// In units of the alarm threshold: 1.0 is the threshold.
+    /// Verdicts that the probability stands on, besides the fleet's past; none where it is the model's own.
+    verdicts: Option<Verdicts>,
+    /// Highest score that was held, in units of the alarm threshold: 1.0 is the threshold.
     score: f32,
     /// Model and version.
     model: String,
@@ -66,6 +70,15 @@ pub(crate) struct Prediction {
     since: Timestamp,
     /// At most five sensors, largest share first.
     top: Vec<Contribution>,
+}
+
+/// What people found about a family's predictions of this band.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Verdicts {
+    /// The predicted fault was found.
+    right: u32,
+    /// It was not.
+    wrong: u32,
 }
 
 /// One sensor's share.
@@ -123,6 +136,7 @@ impl From<hub_core::finding::Finding> for Finding {
             evidence: finding.evidence.into(),
             ticket: finding.ticket.map(|ticket| ticket.0),
             suppressed_until: finding.suppressed_until,
+            ticket_from: finding.ticket_from,
             trace: finding.trace.0,
         }
     }
@@ -133,6 +147,10 @@ impl From<core::FaultPrediction> for Prediction {
         Self {
             fault_class: prediction.fault_class,
             probability: prediction.probability,
+            verdicts: prediction.verdicts.map(|counted| Verdicts {
+                right: counted.right,
+                wrong: counted.wrong,
+            }),
             severity: prediction.severity,
             score: prediction.score,
             model: prediction.model,

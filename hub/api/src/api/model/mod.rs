@@ -2,6 +2,7 @@
 
 mod appliance;
 mod appointment;
+mod budget;
 mod command;
 mod contact;
 mod device_agent;
@@ -16,6 +17,7 @@ mod watching;
 
 pub(crate) use appliance::{Appliance, ApplianceDetail, Owner, WatchedAppliance};
 pub(crate) use appointment::{Appointment, AppointmentSummary, Slot};
+pub(crate) use budget::Model;
 pub(crate) use command::Command;
 pub(crate) use contact::Contact;
 pub(crate) use device_agent::DeviceAgent;

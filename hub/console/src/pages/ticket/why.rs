@@ -5,6 +5,7 @@ use crate::pages::parts::fact::fact;
 use crate::reader::Reader;
 use crate::words::{band, closed, sentence};
 use hub_core::finding::Finding;
+use hub_core::prediction::FaultPrediction;
 use hub_core::release::{Release, Unreleased};
 use hub_store::ticket::TicketView;
 use hub_words::written::number;
@@ -33,7 +34,10 @@ fn found(reader: &Reader, profile: &str, finding: &Finding, release: Option<&Rel
         }
         (chart::evidence(reader, profile, &finding.evidence))
         dl.facts {
-            (fact(&reader.t("probability"), &html! { (band(reader, prediction.probability)) }))
+            (fact(&reader.t("probability"), &html! {
+                (band(reader, prediction.probability))
+                span.muted.reason { (stands_on(reader, prediction)) }
+            }))
             (fact(&reader.t("score"), &html! {
                 (reader.with("score-of-threshold", &[("score", &number(f64::from(prediction.score)))]))
             }))
@@ -80,4 +84,14 @@ fn standing(reader: &Reader, release: &Release) -> Markup {
         }))
         (fact(&reader.t("release-decided"), &html! { (reader.with("release-decided-count", &decided)) }))
     }
+}
+
+/// What the probability stands on: with its count, or the model alone.
+fn stands_on(reader: &Reader, prediction: &FaultPrediction) -> String {
+    let Some(counted) = prediction.verdicts else {
+        return reader.t("probability-of-model");
+    };
+    let (right, all) = (counted.right.to_string(), counted.all().to_string());
+    let counted = reader.with("right-of", &[("right", &right), ("all", &all)]);
+    reader.with("probability-counted", &[("counted", &counted)])
 }

@@ -4,8 +4,10 @@ use super::ScoreWorker;
 use super::failure::{ScoringError, is_refusal};
 use crate::workers::in_time;
 use crate::workers::passed_over::Passed;
+use hub_core::id::ApplianceId;
 use hub_core::situation::FindingChange;
 use hub_store::StoreError;
+use hub_store::budget::MonthScore;
 use hub_store::prediction::ScoringCommit;
 use jiff::Timestamp;
 
@@ -60,6 +62,7 @@ impl ScoreWorker {
         });
         let kept = commit.checkpoints.iter().map(|checkpoint| ScoringCommit {
             checkpoints: vec![checkpoint.clone()],
+            scores: scores_of(commit, checkpoint.appliance),
             ..ScoringCommit::default()
         });
         let offsets = ScoringCommit {
@@ -93,6 +96,12 @@ impl ScoreWorker {
             "result or state of a detector cannot be saved, passed over"
         );
     }
+}
+
+/// What goes with the checkpoint of an appliance.
+fn scores_of(commit: &ScoringCommit, appliance: ApplianceId) -> Vec<MonthScore> {
+    let own = commit.scores.iter().filter(|score| score.appliance == appliance);
+    own.cloned().collect()
 }
 
 fn log_change(change: &FindingChange) {

@@ -1,5 +1,6 @@
 //! The worker on a store in memory: rows that cannot be scored.
 
+mod levels;
 mod told;
 
 use super::fake::{pumps, registry, row};

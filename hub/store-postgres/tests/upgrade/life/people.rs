@@ -191,6 +191,7 @@ pub async fn alarm(store: &PostgresStore, name: &str, class: &str, probability: 
         prediction: FaultPrediction {
             fault_class: class.to_owned(),
             probability,
+            verdicts: None,
             severity: Severity::Major,
             score: 1.5,
             model: "washing-machine/1".to_owned(),

@@ -1,0 +1,82 @@
+//! What a family's ledger says of one prediction about an appliance of one model: whether it opens a ticket, how probable it is, and why
+//! the hub does not ring by itself.
+
+use super::Month;
+use super::ledger::{Ledger, ModelEntry};
+use super::level::Thresholds;
+use super::precision::{CallFacts, Faults, Precision, Withheld};
+use crate::call_rules::HoldReason;
+use crate::prediction::FaultPrediction;
+use jiff::Timestamp;
+
+/// Score at which a detector raises an alarm: no threshold is lower.
+pub const ALARM: f64 = 1.0;
+
+/// The ledger as far as it concerns appliances of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    ledger: Ledger,
+    model: String,
+}
+
+impl Gate {
+    /// Of this appliance model; entries of others are of no use to it.
+    pub fn new(ledger: Ledger, model: &str) -> Self {
+        let model = model.to_owned();
+        Self { ledger, model }
+    }
+
+    fn entry(&self) -> Option<&ModelEntry> {
+        self.ledger.model(&self.model)
+    }
+
+    fn thresholds(&self) -> Option<&Thresholds> {
+        self.entry()?.thresholds.as_ref()
+    }
+
+    /// Score from which a ticket is opened; none while the family has no history: then each alarm opens one.
+    pub fn ticket_level(&self) -> Option<f64> {
+        let thresholds = self.thresholds()?;
+        Some(thresholds.tickets.in_force.max(ALARM))
+    }
+
+    /// How sure a prediction with this score is; none while the family has no history.
+    pub fn precision(&self, score: f64, now: Month) -> Option<Precision> {
+        let faults = self.ledger.faults_at(score);
+        self.ledger
+            .precision(&self.model, score, faults, Faults::default(), now)
+    }
+
+    /// Why nobody is rung about it unless a person asks for that, as far as the fleet's history tells. A family without one leaves that
+    /// to the model's own probability.
+    pub fn withheld(&self, prediction: &FaultPrediction, now: Timestamp) -> Option<HoldReason> {
+        let entry = self.entry()?;
+        if !entry.breaker.lets_calls_out(now) {
+            return Some(HoldReason::Surge);
+        }
+        let score = f64::from(prediction.score);
+        let precision = self.precision(score, Month::at(now))?;
+        let calls = self.thresholds().and_then(|thresholds| thresholds.calls);
+        let facts = CallFacts {
+            fault_class: &prediction.fault_class,
+            score,
+            call_level: calls.map(|calls| calls.in_force.max(ALARM)),
+            breaker_lets_out: true,
+            precision,
+            watched: self.ledger.watched(),
+        };
+        facts.withheld().into_iter().find_map(held)
+    }
+}
+
+/// The reason as it stands on a ticket.
+fn held(withheld: Withheld) -> Option<HoldReason> {
+    match withheld {
+        Withheld::NoCallLevel => Some(HoldReason::NoCallLevel),
+        Withheld::BelowCallLevel => Some(HoldReason::BelowCallLevel),
+        Withheld::Surge => Some(HoldReason::Surge),
+        Withheld::Improbable | Withheld::Unsure => Some(HoldReason::BelowGate),
+        // Which classes and families have earned calls is asked apart from scores.
+        Withheld::NoNamedClass | Withheld::NotEarned => None,
+    }
+}

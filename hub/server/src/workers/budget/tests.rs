@@ -1,0 +1,160 @@
+//! The worker on a store in memory: when it reviews, and when a surge stops calls.
+
+use super::*;
+use hub_core::budget::level::Basis;
+use hub_core::clock::ManualClock;
+use hub_core::id::{ApplianceId, DeviceId};
+use hub_core::metric::{MetricSample, MetricValue};
+use hub_core::prediction::FaultPrediction;
+use hub_core::site::Site;
+use hub_core::situation::Observation;
+use hub_store::budget::MonthScore;
+use hub_store::conformance::scene::{alarm, morning, profiles, seen, site, take_lease, tenant};
+use hub_store::memory::MemoryStore;
+use hub_store::prediction::{PredictionStore, ScoringCommit};
+use hub_store::site::SiteStore;
+use std::ops::Range;
+
+const FAMILY: &str = "washing-machine";
+/// Machines, enough for a level of their own with four months.
+const MACHINES: usize = 60;
+
+struct World {
+    store: Arc<MemoryStore>,
+    clock: Arc<ManualClock>,
+    figures: Arc<Figures>,
+    worker: BudgetWorker,
+    ids: Vec<ApplianceId>,
+}
+
+fn machines() -> Site {
+    let mut site = site();
+    let acme = &mut site.tenants[0];
+    let first = acme.devices[0].clone();
+    acme.devices.extend((0..MACHINES).map(|n| {
+        let id = DeviceId::new(format!("sold-{n}")).unwrap();
+        hub_core::site::Device { id, ..first.clone() }
+    }));
+    site
+}
+
+impl World {
+    /// Sixty machines that were watched for four months, the highest score of each about 2.
+    async fn new() -> Self {
+        let store = Arc::new(MemoryStore::new(profiles(), 1));
+        take_lease(&*store).await;
+        store.apply_site(&machines(), morning(), false).await.unwrap();
+        let mut ids = Vec::new();
+        for n in 0..MACHINES {
+            let id = DeviceId::new(format!("sold-{n}")).unwrap();
+            ids.push(store.appliance_by_name(&tenant("acme"), &id).await.unwrap().id);
+        }
+        let month = Month::at(morning());
+        let months = (1..=4).flat_map(|back| ids.iter().zip(0_u8..).map(move |(id, place)| (back, *id, place)));
+        let scores = months.map(|(back, appliance, place)| MonthScore {
+            appliance,
+            family: FAMILY.to_owned(),
+            month: month.plus(-back),
+            score: 2.0 + 0.01 * f32::from(place),
+        });
+        let commit = ScoringCommit {
+            scores: scores.collect(),
+            ..ScoringCommit::default()
+        };
+        store.commit_scoring(&commit, morning()).await.unwrap();
+        let clock = Arc::new(ManualClock::new(morning()));
+        let figures = Arc::<Figures>::default();
+        let worker = BudgetWorker::new(store.clone(), clock.clone(), figures.clone());
+        Self {
+            store,
+            clock,
+            figures,
+            worker,
+            ids,
+        }
+    }
+
+    async fn round(&mut self, later: Duration) -> KeptLedger {
+        self.clock.advance(later);
+        self.worker.round().await.unwrap();
+        self.store.ledger(&tenant("acme"), FAMILY).await.unwrap()
+    }
+
+    fn stopped(&self) -> MetricValue {
+        let metrics = self.figures.metrics();
+        let gauge = metrics.iter().find(|metric| metric.name == "calls_stopped").unwrap();
+        let MetricSample { value, .. } = gauge.samples[0].clone();
+        value
+    }
+
+    /// These machines have an alarm far above their level.
+    async fn alarms(&self, which: Range<usize>) {
+        let count = which.len();
+        let alarms = self.ids[which].iter().map(|id| {
+            let Observation::Alarm {
+                appliance,
+                prediction,
+                evidence,
+                trace,
+            } = alarm(*id, "drain_pump_wear", 0.95)
+            else {
+                panic!("an alarm")
+            };
+            let prediction = FaultPrediction {
+                score: 9.0,
+                ..prediction
+            };
+            Observation::Alarm {
+                appliance,
+                prediction,
+                evidence,
+                trace,
+            }
+        });
+        let told = self
+            .store
+            .commit_scoring(&seen(alarms.collect()), self.clock.now())
+            .await
+            .unwrap();
+        assert_eq!(told.iter().filter(|change| change.opened.is_some()).count(), count);
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_is_reviewed_once_a_day_and_comes_to_the_same() {
+    let mut world = World::new().await;
+    let first = world.round(Duration::ZERO).await;
+    let thresholds = first.ledger.model(FAMILY).unwrap().thresholds.clone().unwrap();
+    assert_eq!((thresholds.basis, thresholds.device_months), (Basis::Own, 240));
+    assert!(thresholds.tickets.in_force > 2.4, "{thresholds:?}");
+    assert_eq!(first.ledger.watched(), 60);
+    let soon = world.round(Duration::from_secs(300)).await;
+    assert_eq!(soon.revision, first.revision, "nothing has changed but the time");
+    let next_day = world.round(Duration::from_secs(24 * 3_600)).await;
+    assert!(next_day.revision > first.revision);
+    assert_eq!(next_day.ledger.model(FAMILY), first.ledger.model(FAMILY));
+    // Another hub, from the same past.
+    let again = World::new().await.round(Duration::ZERO).await;
+    assert_eq!(again.ledger.model(FAMILY), first.ledger.model(FAMILY));
+    let hub = hub_core::actor::Actor::hub("test");
+    let shown = world.store.budgets(&hub, &tenant("acme")).await.unwrap().remove(0);
+    let lines: Vec<_> = shown.lines.iter().map(|line| line.change.name()).collect();
+    assert_eq!(lines, ["renewed", "renewed"], "one of the model, one of all others");
+    assert!(world.store.budgets(&hub, &tenant("beta")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_surge_stops_the_calls_of_its_model() {
+    let mut world = World::new().await;
+    world.round(Duration::ZERO).await;
+    assert_eq!(world.stopped(), MetricValue::Number(0.0));
+    world.alarms(0..3).await;
+    let few = world.round(Duration::from_secs(60)).await;
+    assert_eq!(few.ledger.stopped(world.clock.now()).count(), 0);
+    world.alarms(3..23).await;
+    let many = world.round(Duration::from_secs(60)).await;
+    assert_eq!(many.ledger.stopped(world.clock.now()).collect::<Vec<_>>(), [FAMILY]);
+    assert_eq!(world.stopped(), MetricValue::Number(1.0));
+    let stop = many.ledger.model(FAMILY).unwrap().breaker.stop().cloned().unwrap();
+    assert!(stop.tickets >= 20 && stop.expected < 1.0, "{stop:?}");
+}
