@@ -101,6 +101,7 @@ fn events() -> Vec<(&'static str, TicketEvent)> {
             resolution,
             verdict,
             note: "n".into(),
+            part: None,
         },
     };
     vec![

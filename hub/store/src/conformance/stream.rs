@@ -141,6 +141,7 @@ async fn act(store: &dyn Store, hour: i64) {
                     resolution,
                     verdict,
                     note: format!("hour {hour}"),
+                    part: None,
                 },
             };
             store

@@ -276,6 +276,7 @@ async fn close(store: &PostgresStore, ticket: TicketId, resolution: Resolution, 
         resolution,
         verdict,
         note: "what the technician wrote, 已更换\n\tand a second line".to_owned(),
+        part: None,
     };
     act(store, ticket, TicketEvent::Closed { outcome }, now).await;
 }
