@@ -275,19 +275,14 @@ impl Detector {
             let state = self.persistence.next(verdict.score, verdict.at, &manifest.persistence);
             self.span.next(state, &verdict.values, &watched.deviation.scaled);
             verdict.alarm = state.alarm;
-            verdict.prediction = self.predict(&verdict, state, watched, manifest);
+            verdict.prediction = self.predict(&verdict, state, watched, model);
         }
         self.recent.push(verdict.at, verdict.score, &verdict.values, manifest);
         verdict
     }
 
-    fn predict(
-        &mut self,
-        v: &Verdict,
-        state: AlarmState,
-        watched: &Watched,
-        manifest: &Manifest,
-    ) -> Option<FaultPrediction> {
+    fn predict(&mut self, v: &Verdict, state: AlarmState, watched: &Watched, model: &Model) -> Option<FaultPrediction> {
+        let manifest = model.manifest();
         if !state.alarm {
             self.fault = None;
             return None;
@@ -302,6 +297,7 @@ impl Detector {
             probability: naming::probability(state.held_peak, &manifest.probability),
             score: v.score,
             model: self.model.clone(),
+            model_hash: Some(model.hash().to_owned()),
             at: v.at,
             since: state.since.unwrap_or(v.at),
             top: self.contributions(v, watched, manifest),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hub_core::profile::{ApplianceProfile, Family, ProfileError};
+use sha2::{Digest, Sha256};
 
 use crate::golden::{self, GoldenError};
 use crate::manifest::{Manifest, ManifestError};
@@ -15,6 +16,7 @@ pub struct Model {
     profile: ApplianceProfile,
     network: Network,
     id: String,
+    hash: String,
 }
 
 /// Why a model folder is refused.
@@ -92,6 +94,7 @@ impl Model {
     /// Whatever is missing, malformed or contradictory; a network that fails a golden window is refused.
     pub fn load(folder: &Path) -> Result<Model, ModelError> {
         let (manifest, family) = load_manifest(folder)?;
+        let text = read(&folder.join("manifest.toml"))?;
         let path = folder.join("model.onnx");
         let onnx = std::fs::read(&path).map_err(|source| ModelError::Read {
             path: path.clone(),
@@ -105,6 +108,7 @@ impl Model {
         Ok(Model {
             folder: folder.to_owned(),
             id: manifest.id(),
+            hash: hash(&[text.as_bytes(), &onnx]),
             manifest,
             profile: family.profile,
             network,
@@ -119,6 +123,11 @@ impl Model {
     /// Family and version, as on every prediction: `pump-rig/1`.
     pub fn version(&self) -> &str {
         &self.id
+    }
+
+    /// SHA-256 of manifest and network, in hex: what tells two models apart that call themselves the same version.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// The manifest.
@@ -144,6 +153,16 @@ impl Model {
     pub fn reconstruct(&self, windows: &[&Window]) -> Result<Vec<Reconstruction>, ScoreError> {
         self.network.run(windows)
     }
+}
+
+/// Over files in their order, each behind its length, so that nothing moves from one to the next unseen.
+fn hash(files: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update((file.len() as u64).to_le_bytes());
+        hash.update(file);
+    }
+    hex::encode(hash.finalize())
 }
 
 /// Manifest of a model folder, and the family whose profile it names, without the network: also what training needs.

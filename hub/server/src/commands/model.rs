@@ -103,10 +103,11 @@ fn check(folder: &Path) -> Result<()> {
         .map(|class| class.name.as_str())
         .collect();
     say(format_args!(
-        "{} can be served: {} for profile {}\nfeatures  {}\nfaults    {}\nits network gives what its golden windows say",
+        "{} can be served: {} for profile {}\nhash      {}\nfeatures  {}\nfaults    {}\nits network gives what its golden windows say",
         folder.display(),
         model.version(),
         manifest.profile,
+        model.hash(),
         features.join(", "),
         classes.join(", ")
     ));

@@ -168,6 +168,7 @@ pub fn alarm(appliance: ApplianceId, class: &str, probability: f32) -> Observati
             severity: Severity::Major,
             score: 1.5,
             model: "washing-machine/1".into(),
+            model_hash: Some("5f".repeat(32)),
             at: morning(),
             since: morning(),
             top: vec![channel.clone()],

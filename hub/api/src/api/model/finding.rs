@@ -56,6 +56,8 @@ pub(crate) struct Prediction {
     score: f32,
     /// Model and version.
     model: String,
+    /// SHA-256 of that model's files, in hex.
+    model_hash: Option<String>,
     /// Event time of the newest sample looked at.
     at: Timestamp,
     /// Event time from which the deviation has been seen.
@@ -132,6 +134,7 @@ impl From<core::FaultPrediction> for Prediction {
             severity: prediction.severity,
             score: prediction.score,
             model: prediction.model,
+            model_hash: prediction.model_hash,
             at: prediction.at,
             since: prediction.since,
             top: prediction.top.into_iter().map(Into::into).collect(),

@@ -192,6 +192,7 @@ pub async fn alarm(store: &PostgresStore, name: &str, class: &str, probability: 
             severity: Severity::Major,
             score: 1.5,
             model: "washing-machine/1".to_owned(),
+            model_hash: None,
             at: now,
             since,
             top: vec![pump.clone()],
