@@ -62,7 +62,7 @@ enum Command {
     Try(trial::Try),
     /// Scores a CSV the way the hub would, row by row.
     Score(score::Score),
-    /// Models: what is served, whether a folder can be, promotion and rollback.
+    /// Models: what is served, whether a folder can be, promotion, rollback, and what the next one learns from.
     Model(model::Models),
     /// Writes a recording that no appliance made, for trying `score` and `replay`.
     Simulate(simulate::Simulate),
@@ -98,7 +98,7 @@ impl Cli {
             Command::Replay(command) => command.run().await,
             Command::Try(command) => command.run(),
             Command::Score(command) => command.run(),
-            Command::Model(command) => command.run(),
+            Command::Model(command) => command.run().await,
             Command::Simulate(command) => command.run(),
             Command::Phone(command) => command.run().await,
             Command::Export(command) => command.run().await,

@@ -1,4 +1,6 @@
-//! `forecall model`: what is served, whether a folder can be, and which version of a family is.
+//! `forecall model`: what is served, whether a folder can be, which version of a family is, and what the next one learns from.
+
+mod labels;
 
 use super::args::ConfigArgs;
 use crate::models::{load_models, refused};
@@ -37,6 +39,7 @@ enum Command {
         #[command(flatten)]
         folder: Folder,
     },
+    Labels(labels::Labels),
 }
 
 #[derive(Debug, clap::Args)]
@@ -78,7 +81,7 @@ impl std::str::FromStr for Named {
 
 impl Models {
     /// Carries the command out.
-    pub fn run(self) -> Result<()> {
+    pub async fn run(self) -> Result<()> {
         log("warn");
         match self.command {
             Command::Check { folder } => check(&folder),
@@ -88,6 +91,7 @@ impl Models {
             }
             Command::Promote { model, folder } => promote(&folder.path()?, &model),
             Command::Rollback { family, folder } => roll_back(&folder.path()?, &family),
+            Command::Labels(command) => command.run().await,
         }
     }
 }
