@@ -35,6 +35,7 @@ pub mod profile;
 pub mod quota;
 pub mod reporting;
 pub mod retention;
+pub mod shadow;
 pub mod site;
 pub mod situation;
 pub mod telemetry;

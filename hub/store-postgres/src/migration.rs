@@ -66,6 +66,7 @@ const FILES: &[(i64, &str, &str)] = &[
     ),
     (31, "attempt rang", include_str!("../migrations/0031_attempt_rang.sql")),
     (32, "next promise", include_str!("../migrations/0032_next_promise.sql")),
+    (36, "shadow", include_str!("../migrations/0036_shadow.sql")),
 ];
 
 /// Migrations, oldest first.
