@@ -222,9 +222,15 @@ mod tests {
         // Eight days are another thing; that one still stands.
         comparison.add(&[champion(1, Some(7), Some(Verdict::Wrong))], &of(&[alarm(16, 0.9)]));
         // Nobody looked, and one is open.
-        let open = [champion(1, Some(2), Some(Verdict::NotChecked)), champion(30, None, None)];
+        let open = [
+            champion(1, Some(2), Some(Verdict::NotChecked)),
+            champion(30, None, None),
+        ];
         comparison.add(&open, &of(&[alarm(90, 0.9)]));
-        comparison.add(&[champion(1, None, Some(Verdict::OtherFault))], &ShadowAlarms::default());
+        comparison.add(
+            &[champion(1, None, Some(Verdict::OtherFault))],
+            &ShadowAlarms::default(),
+        );
         let expected = Comparison {
             champion: 5,
             challenger: 3,

@@ -4,6 +4,7 @@
 
 mod ledger;
 mod place;
+mod shadow;
 
 #[cfg(test)]
 mod cuts;
@@ -29,6 +30,7 @@ use crate::model::Model;
 use crate::registry::Registry;
 use ledger::Ledger;
 use place::Place;
+use shadow::Shadow;
 
 /// A calibrated detector with its place here takes about 10 kB by what its parts hold: 8 features, a window of 32 steps and
 /// 240 points of evidence.
@@ -51,6 +53,7 @@ pub struct Watch {
     round: u64,
     ledger: Ledger,
     places: BTreeMap<u8, Place>,
+    shadow: Shadow,
     detectors_max: usize,
     /// When it is looked next whose turn it is to be saved.
     save_at: Option<Instant>,
@@ -89,6 +92,7 @@ impl Watch {
     /// Begins with what the store has. `progress` is told which row is worked on.
     pub fn new(registry: Arc<Registry>, offsets: &[ScoredUpTo], progress: Arc<dyn Progress>) -> Self {
         let places = offsets.iter().map(|offset| (offset.partition, Place::new(offset)));
+        let shadow = Shadow::new(&registry);
         Self {
             families: registry.families().map(|(family, _)| family.to_owned()).collect(),
             registry,
@@ -98,7 +102,13 @@ impl Watch {
             round: 0,
             ledger: Ledger::default(),
             places: places.collect(),
-            detectors_max: DETECTORS_MAX,
+            // A challenger's detectors take the same room again.
+            detectors_max: if shadow.is_on() {
+                DETECTORS_MAX / 2
+            } else {
+                DETECTORS_MAX
+            },
+            shadow,
             save_at: None,
             progress,
             is_careful: false,
@@ -163,7 +173,10 @@ impl Watch {
                 tracing::info!(appliance = %subject.appliance, model = name, "no model watches this appliance: its readings are stored only");
                 0
             }
-            Some(model) => self.restore(subject, model),
+            Some(model) => {
+                self.shadow.admit(name, subject);
+                self.restore(subject, model)
+            }
         };
         let unit = Unit {
             is_watched: model.is_some(),
@@ -223,6 +236,7 @@ impl Watch {
             *self.states.entry(unit.state).or_default() -= 1;
             self.by_use.remove(&(unit.used, appliance));
             self.detectors.remove(appliance);
+            self.shadow.remove(appliance);
         }
     }
 
@@ -297,8 +311,10 @@ impl Watch {
             progress: self.progress.as_ref(),
         };
         let given: BTreeSet<ApplianceId> = rows.iter().map(|row| row.appliance).collect();
+        let in_shadow = if self.shadow.is_on() { rows.clone() } else { Vec::new() };
         let batch = self.detectors.score(rows, &manner);
         self.recount(given);
+        self.shadow.give(&in_shadow, again);
         batch
     }
 
@@ -353,6 +369,7 @@ impl Watch {
                 ingest_no: span.last,
                 state: detector.checkpoint(),
             }));
+            checkpoints.extend(self.shadow.checkpoints(appliance, span.last));
         }
         for appliance in leaving {
             self.drop_unit(appliance);
@@ -365,6 +382,7 @@ impl Watch {
             checkpoints,
             observations,
             watching,
+            shadow: self.shadow.take(),
         }
     }
 
