@@ -7,6 +7,8 @@ mod place;
 mod shadow;
 
 #[cfg(test)]
+mod challenged;
+#[cfg(test)]
 mod cuts;
 #[cfg(test)]
 mod fake;
@@ -344,6 +346,7 @@ impl Watch {
         });
         let watching = watching.collect();
         let mut saved: BTreeSet<ApplianceId> = observations.iter().map(Observation::appliance).collect();
+        saved.extend(self.shadow.heard());
         if self.save_at.is_none_or(|at| now >= at) {
             let read = self.places.iter().map(|(partition, place)| (*partition, place.read));
             let due = self.ledger.due(read, now);

@@ -122,6 +122,20 @@ impl Shadow {
         })
     }
 
+    /// Appliances of which a challenger says something: its state is saved with that, so that it is said once.
+    pub(super) fn heard(&self) -> impl Iterator<Item = ApplianceId> {
+        self.commit.said.iter().map(|(_, appliance, _)| *appliance)
+    }
+
+    /// Puts another detector in the place of a challenger's.
+    #[cfg(test)]
+    pub(super) fn replace(&mut self, family: &str, appliance: ApplianceId, detector: Detector) {
+        if let Some(challenger) = self.challengers.get_mut(family) {
+            let model = challenger.model.clone();
+            challenger.detectors.insert(appliance, model, detector);
+        }
+    }
+
     /// What is to be saved now.
     pub(super) fn take(&mut self) -> ShadowCommit {
         std::mem::take(&mut self.commit)
