@@ -21,7 +21,7 @@ pub struct Compare {
 impl Compare {
     pub(super) async fn run(self) -> Result<()> {
         let opened = open_existing(&self.config.load()?).await?;
-        let compared = compare(&opened.store, &self.family).await;
+        let compared = compare(opened.store.as_ref(), &self.family).await;
         opened.close().await?;
         say(compared?);
         Ok(())
