@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-firmware test test-voice test-firmware check bench bench-agents bench-apply bench-broker bench-calls bench-desk bench-idle bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
+.PHONY: help demo demo-firmware test test-voice test-firmware check bench bench-agents bench-apply bench-broker bench-calls bench-desk bench-idle bench-predict bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ bench-desk: ## 100,000 observations to findings and tickets, beside the bare row
 
 bench-idle: ## Memory of an idle device, how soon all are back after a restart, how many come and go a second
 	@$(XTASK) bench bench_idle
+
+bench-predict: ## Rows a second of score beside one window a run, the network beside onnxruntime, an hour of a million appliances
+	@$(XTASK) bench bench_predict
 
 bench-store: ## The store beside psql's \copy and the same queries in psql: load, bytes, latency, growth
 	@$(XTASK) bench bench_store

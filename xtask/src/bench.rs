@@ -7,6 +7,9 @@ use crate::workspace::Workspace;
 use anyhow::{Result, bail};
 use std::process::Command;
 
+/// The benchmark that stands beside onnxruntime, where that can be installed.
+const BESIDE_ONNXRUNTIME: &str = "bench_predict";
+
 /// Runs the benchmarks of these names, or all; also after one missed its bar. Fails at the end if any did.
 pub fn bench(names: &[String]) -> Result<()> {
     setup::setup(setup::Purpose::Test)?;
@@ -19,6 +22,11 @@ pub fn bench(names: &[String]) -> Result<()> {
         .map(|target| target.name.as_str())
         .collect();
     let benchmarks = chosen(benchmarks, names)?;
+    if benchmarks.contains(&BESIDE_ONNXRUNTIME)
+        && let Err(error) = setup::install_onnxruntime(&workspace.target_directory)
+    {
+        println!("set-up: {BESIDE_ONNXRUNTIME} runs without its peer: {error:#}");
+    }
     // Benchmarks run the program, and peers, as processes of their own, so they must be the ones of this source. As part of
     // the workspace: for one package alone every crate would be compiled again, with fewer features. In release, as the
     // peers beside them are built.

@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use apt::Authority;
 pub use boards::program as qemu;
 use clap::ValueEnum;
+pub use clients::install_onnxruntime;
 use std::path::Path;
 pub use targets::install as install_targets;
 

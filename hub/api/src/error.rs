@@ -174,6 +174,8 @@ fn ticket_rule(rule: &TicketError) -> &'static str {
             OutcomeError::Contradiction { .. } => "outcome-contradiction",
             OutcomeError::NothingPredicted => "nothing-predicted",
             OutcomeError::NoteTooLong(_) => "note-too-long",
+            OutcomeError::PartLen(_) => "part-too-long",
+            OutcomeError::PartWithoutRepair(_) => "part-without-repair",
         },
     }
 }

@@ -134,6 +134,7 @@ pub(crate) mod tests {
             severity: Severity::Major,
             score: 1.5,
             model: "washing-machine/1".into(),
+            model_hash: None,
             at: Timestamp::UNIX_EPOCH,
             since: Timestamp::UNIX_EPOCH,
             top: vec![],

@@ -36,6 +36,7 @@ pub mod quota;
 pub mod release;
 pub mod reporting;
 pub mod retention;
+pub mod shadow;
 pub mod site;
 pub mod situation;
 pub mod telemetry;

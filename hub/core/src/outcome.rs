@@ -56,6 +56,9 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What was found and done, in the technician's words; at most 2,000 characters.
     pub note: String,
+    /// Part that was replaced, by its name or number; 1 to 100 characters. None where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
 }
 
 /// Why an outcome is refused.
@@ -75,10 +78,18 @@ pub enum OutcomeError {
     /// The note is too long.
     #[error("a note has at most {NOTE_LEN_MAX} characters, this one has {0}")]
     NoteTooLong(usize),
+    /// The part is not named in one to a hundred characters.
+    #[error("a replaced part is named in 1 to {PART_LEN_MAX} characters, this one has {0}")]
+    PartLen(usize),
+    /// A part was replaced, and nothing was repaired.
+    #[error("the resolution {0:?} is no repair, so no part was replaced")]
+    PartWithoutRepair(Resolution),
 }
 
 /// Longest note, in characters.
 pub const NOTE_LEN_MAX: usize = 2_000;
+/// Longest name of a replaced part, in characters.
+pub const PART_LEN_MAX: usize = 100;
 
 impl Outcome {
     /// Checks that what was done and the verdict can both be true, of a ticket with a prediction or without one.
@@ -95,9 +106,23 @@ impl Outcome {
         if is_predicted && !possible {
             return Err(OutcomeError::Contradiction { resolution, verdict });
         }
+        self.check_part()?;
         match self.note.chars().count() {
             n if n > NOTE_LEN_MAX => Err(OutcomeError::NoteTooLong(n)),
             _ => Ok(()),
+        }
+    }
+
+    fn check_part(&self) -> Result<(), OutcomeError> {
+        let Some(part) = &self.part else {
+            return Ok(());
+        };
+        if !self.repaired() {
+            return Err(OutcomeError::PartWithoutRepair(self.resolution));
+        }
+        match part.chars().count() {
+            1..=PART_LEN_MAX => Ok(()),
+            n => Err(OutcomeError::PartLen(n)),
         }
     }
 
@@ -125,6 +150,7 @@ mod tests {
             resolution,
             verdict,
             note: String::new(),
+            part: None,
         };
         assert_eq!(outcome(Resolution::ConfirmedFixed, Verdict::Right).check(true), Ok(()));
         assert!(outcome(Resolution::ConfirmedFixed, Verdict::Wrong).check(true).is_err());
@@ -140,6 +166,28 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_named_where_something_was_repaired() {
+        let replaced = |resolution, verdict, part: &str| {
+            let outcome = Outcome {
+                resolution,
+                verdict,
+                note: String::new(),
+                part: Some(part.to_owned()),
+            };
+            outcome.check(true)
+        };
+        let fixed = |part: &str| replaced(Resolution::ConfirmedFixed, Verdict::Right, part);
+        assert_eq!(fixed("排水泵 4055"), Ok(()));
+        assert_eq!(fixed(""), Err(OutcomeError::PartLen(0)));
+        assert_eq!(fixed(&"x".repeat(101)), Err(OutcomeError::PartLen(101)));
+        let sound = replaced(Resolution::NoFaultFound, Verdict::Wrong, "pump");
+        assert_eq!(sound, Err(OutcomeError::PartWithoutRepair(Resolution::NoFaultFound)));
+        // What was closed before parts were named has none.
+        let before = r#"{"resolution":"confirmed_fixed","verdict":"right","note":""}"#;
+        assert_eq!(serde_json::from_str::<Outcome>(before).unwrap().part, None);
+    }
+
+    #[test]
     fn without_a_prediction_nothing_is_said_of_one() {
         let checked = |resolution, verdict| {
             let note = String::new();
@@ -147,6 +195,7 @@ mod tests {
                 resolution,
                 verdict,
                 note,
+                part: None,
             };
             outcome.check(false)
         };

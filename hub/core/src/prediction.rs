@@ -50,6 +50,9 @@ pub struct FaultPrediction {
     pub score: f32,
     /// Model and version, e.g. `washing-machine/1`.
     pub model: String,
+    /// SHA-256 of that model's files, in hex: a version is what a maker calls it. None of predictions from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_hash: Option<String>,
     /// Event time of the newest sample that was looked at.
     pub at: Timestamp,
     /// Event time from which the deviation has been seen.

@@ -301,6 +301,16 @@ pub(crate) const TABLES: &[Table] = &[
         "number",
     ),
     table(
+        "challenge",
+        "family:text, model:text, hash:text, champion:text, begun_at:timestamp with time zone, dropped_at:timestamp with time zone, dropped:text",
+        "family",
+    ),
+    table(
+        "shadow",
+        "family:text, appliance:bigint, told:jsonb",
+        "family, appliance",
+    ),
+    table(
         "finding",
         "id:uuid, tenant:text, appliance:bigint, fault_class:text, state:text, alarm_at:timestamp with time zone, first_seen:timestamp with time zone, last_seen:timestamp with time zone, count:integer, prediction:jsonb, evidence:jsonb, ticket:uuid, suppressed_until:timestamp with time zone, trace:uuid, ticket_from:double precision",
         "id",

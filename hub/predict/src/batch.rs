@@ -1,8 +1,8 @@
-//! The one road for a score: rows go to their detectors, windows of many appliances share the network, verdicts come out.
+//! The one road for a score: rows go to their detectors, windows of many rows share the network, verdicts come out.
 //! The hub's scorer ([`crate::Watch`]), `forecall score` and the evaluation ([`crate::score_rows`]) take it. How rows are cut
 //! into batches changes no verdict.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use hub_core::id::{ApplianceId, TraceId};
@@ -171,18 +171,32 @@ impl Detectors {
         Some((watched.model.as_ref(), &watched.detector))
     }
 
-    /// Gives rows to their detectors, each appliance's in order; windows of different appliances share the network's
-    /// batches. A row that is no reading, or whose appliance is not watched, is passed over.
+    /// Gives rows to their detectors, each appliance's in order; windows of several rows, of one appliance or of many, share the
+    /// network's batches. A row that is no reading, or whose appliance is not watched, is passed over.
     pub fn score(&mut self, rows: Vec<StoredRow>, manner: &Manner<'_>) -> Batch {
         let mut batch = Batch::default();
-        let mut queues: BTreeMap<ApplianceId, VecDeque<StoredRow>> = BTreeMap::new();
-        for row in rows.into_iter().filter(is_reading) {
-            queues.entry(row.appliance).or_default().push_back(row);
-        }
-        while !queues.is_empty() {
-            for (model, waiting) in self.prepare(&mut queues, manner, &mut batch).into_values() {
-                self.conclude_all(&model, waiting, manner, &mut batch);
+        let most = manner.windows.clamp(1, WINDOWS_MAX);
+        // By model and version.
+        let mut waiting: BTreeMap<String, (Arc<Model>, Vec<Waiting>)> = BTreeMap::new();
+        for row in rows.iter().filter(|row| is_reading(row)) {
+            let Some((model, steps)) = self.prepare(row, manner, &mut batch) else {
+                continue;
+            };
+            let (_, of_model) = match waiting.get_mut(model.version()) {
+                Some(of_model) => of_model,
+                None => waiting
+                    .entry(model.version().to_owned())
+                    .or_insert((model.clone(), Vec::new())),
+            };
+            of_model.extend(steps.into_iter().map(|pending| (RowRef::of(row), pending)));
+            if of_model.len() >= most {
+                let rest = of_model.split_off(of_model.len() - of_model.len() % most);
+                let full = std::mem::replace(of_model, rest);
+                self.conclude_all(&model, full, manner, &mut batch);
             }
+        }
+        for (model, steps) in waiting.into_values() {
+            self.conclude_all(&model, steps, manner, &mut batch);
         }
         manner.progress.end();
         batch
@@ -210,42 +224,29 @@ impl Detectors {
         }
     }
 
-    /// Gives the next row of each appliance to its detector: what then waits for the network, by model and version.
+    /// Gives a row to its detector: its model, and the steps that then wait for the network; none if there are none.
     fn prepare(
         &mut self,
-        queues: &mut BTreeMap<ApplianceId, VecDeque<StoredRow>>,
+        row: &StoredRow,
         manner: &Manner<'_>,
         batch: &mut Batch,
-    ) -> BTreeMap<String, (Arc<Model>, Vec<Waiting>)> {
-        let mut round: BTreeMap<String, (Arc<Model>, Vec<Waiting>)> = BTreeMap::new();
-        for (appliance, queue) in queues.iter_mut() {
-            let (Some(row), Some(watched)) = (queue.pop_front(), self.watched.get_mut(appliance)) else {
-                continue;
-            };
-            let which = RowRef::of(&row);
-            manner.progress.begin(which);
-            let model = &watched.model;
-            let reading = dequantise(&row, model.profile());
-            let taken = watched.detector.take(model, &reading, row.received_at);
-            if !manner.again {
-                batch.unjudged.extend(taken.unjudged.map(|why| (which, why)));
-                let standing = watched.detector.watch_state();
-                if standing != watched.standing {
-                    watched.standing = standing;
-                    batch.changed.insert(*appliance);
-                }
-            }
-            if !taken.steps.is_empty() {
-                let waiting = taken.steps.into_iter().map(|pending| (which, pending));
-                let of_model = round.entry(model.version().to_owned());
-                of_model
-                    .or_insert_with(|| (model.clone(), Vec::new()))
-                    .1
-                    .extend(waiting);
+    ) -> Option<(Arc<Model>, Vec<Pending>)> {
+        let watched = self.watched.get_mut(&row.appliance)?;
+        let which = RowRef::of(row);
+        manner.progress.begin(which);
+        let model = &watched.model;
+        let taken = watched
+            .detector
+            .take(model, &dequantise(row, model.profile()), row.received_at);
+        if !manner.again {
+            batch.unjudged.extend(taken.unjudged.map(|why| (which, why)));
+            let standing = watched.detector.watch_state();
+            if standing != watched.standing {
+                watched.standing = standing;
+                batch.changed.insert(row.appliance);
             }
         }
-        queues.retain(|_, queue| !queue.is_empty());
-        round
+        (!taken.steps.is_empty()).then(|| (model.clone(), taken.steps))
     }
 
     /// Runs the network over these windows of one model and lets each detector judge, in order.

@@ -336,19 +336,14 @@ impl Detector {
             self.span.next(state, &verdict.values, &watched.deviation.scaled);
             verdict.held = state.held;
             verdict.alarm = state.alarm;
-            verdict.prediction = self.predict(&verdict, state, watched, manifest);
+            verdict.prediction = self.predict(&verdict, state, watched, model);
         }
         self.recent.push(verdict.at, verdict.score, &verdict.values, manifest);
         verdict
     }
 
-    fn predict(
-        &mut self,
-        v: &Verdict,
-        state: AlarmState,
-        watched: &Watched,
-        manifest: &Manifest,
-    ) -> Option<FaultPrediction> {
+    fn predict(&mut self, v: &Verdict, state: AlarmState, watched: &Watched, model: &Model) -> Option<FaultPrediction> {
+        let manifest = model.manifest();
         if !state.alarm {
             self.fault = None;
             return None;
@@ -365,6 +360,7 @@ impl Detector {
             verdicts: None,
             score: state.held_peak,
             model: self.model.clone(),
+            model_hash: Some(model.hash().to_owned()),
             at: v.at,
             since: state.since.unwrap_or(v.at),
             top: self.contributions(v, watched, manifest),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hub_core::profile::{ApplianceProfile, Family, ProfileError};
+use sha2::{Digest, Sha256};
 
 use crate::golden::{self, GoldenError};
 use crate::manifest::{FAMILY, Kit, Manifest, ManifestError};
@@ -15,6 +16,7 @@ pub struct Model {
     profile: ApplianceProfile,
     judge: Judge,
     id: String,
+    hash: String,
 }
 
 /// What judges an appliance besides its own baseline.
@@ -117,10 +119,12 @@ impl Model {
     /// Whatever is missing, malformed or contradictory; a model that fails a golden window is refused.
     pub fn load(folder: &Path) -> Result<Model, ModelError> {
         let (manifest, family) = load_manifest(folder)?;
+        let text = read(&folder.join("manifest.toml"))?;
         if manifest.family == FAMILY {
             let path = folder.join("manifest.toml");
             return Err(ModelError::Reserved { path });
         }
+        let mut weights = Vec::new();
         let path = folder.join("golden.jsonl");
         let judge = match (Kit::of(&manifest, &family.profile), &manifest.autoencoder) {
             (Some(kit), _) => {
@@ -130,7 +134,8 @@ impl Model {
             (None, autoencoder) => {
                 // `Manifest::check` has seen that there is one.
                 let window = autoencoder.as_ref().map_or(0, |autoencoder| autoencoder.window);
-                let network = network(folder, manifest.features.len(), window)?;
+                let (network, onnx) = load_network(folder, manifest.features.len(), window)?;
+                weights = onnx;
                 golden::check(&read(&path)?, &network).map_err(|source| ModelError::Golden { path, source })?;
                 Judge::Network(network)
             }
@@ -139,6 +144,7 @@ impl Model {
         Ok(Model {
             folder: folder.to_owned(),
             id: manifest.id(),
+            hash: hash(&[text.as_bytes(), &weights]),
             manifest,
             profile: family.profile,
             judge,
@@ -193,6 +199,11 @@ impl Model {
         &self.id
     }
 
+    /// SHA-256 of manifest and network, in hex: what tells two models apart that call themselves the same version.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -222,13 +233,15 @@ impl Model {
     }
 }
 
-fn network(folder: &Path, features: usize, window: usize) -> Result<Network, ModelError> {
+fn load_network(folder: &Path, features: usize, window: usize) -> Result<(Network, Vec<u8>), ModelError> {
     let path = folder.join("model.onnx");
     let onnx = std::fs::read(&path).map_err(|source| ModelError::Read {
         path: path.clone(),
         source,
     })?;
-    Network::load(&onnx, features, window).map_err(|source| ModelError::Network { path, source })
+    let network =
+        Network::load(&onnx, features, window).map_err(|source| ModelError::Network { path, source })?;
+    Ok((network, onnx))
 }
 
 /// The family of a file, if it is one.
@@ -239,6 +252,16 @@ pub(crate) fn load_family(path: &Path) -> Result<Family, ModelError> {
         source,
     })?;
     Ok(family)
+}
+
+/// Over files in their order, each behind its length, so that nothing moves from one to the next unseen.
+fn hash(files: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update((file.len() as u64).to_le_bytes());
+        hash.update(file);
+    }
+    hex::encode(hash.finalize())
 }
 
 /// Manifest of a model folder, and the family whose profile it names, without the network: also what training needs.

@@ -27,10 +27,14 @@ pub struct Registry {
     others: Vec<Arc<Model>>,
     /// Family `generic`, by profile.
     generics: BTreeMap<String, Arc<Model>>,
+    /// Of those, by family, what is scored in the shadow of the one that is served.
+    challengers: BTreeMap<String, Arc<Model>>,
     refused: Vec<(PathBuf, ModelError)>,
     serving: Serving,
     /// Families of which a person chose a version that is not there.
     missing: Vec<(String, u32)>,
+    /// Families whose challenger is not there.
+    missing_challengers: Vec<(String, u32)>,
     /// The files that were read, as they were then.
     stamps: Stamps,
 }
@@ -133,9 +137,11 @@ impl Registry {
             models: BTreeMap::new(),
             others: Vec::new(),
             generics: BTreeMap::new(),
+            challengers: BTreeMap::new(),
             refused: Vec::new(),
             serving: Serving::default(),
             missing: Vec::new(),
+            missing_challengers: Vec::new(),
             stamps: Stamps::new(),
         }
     }
@@ -173,15 +179,16 @@ impl Registry {
         (!is_refused && of(&self.stamps) == of(now)).then(|| model.clone())
     }
 
-    /// Whether the same models are served here, loaded once.
+    /// Whether the same models are served here, loaded once, and the same ones are scored in their shadow.
     pub fn serves_as(&self, other: &Registry) -> bool {
-        let same = |one: &BTreeMap<String, Arc<Model>>, other: &BTreeMap<String, Arc<Model>>| {
-            let is_there = |(name, model): (&String, &Arc<Model>)| {
-                other.get(name).is_some_and(|served| Arc::ptr_eq(served, model))
-            };
-            one.len() == other.len() && one.iter().all(is_there)
+        let same = |own: &BTreeMap<String, Arc<Model>>, others: &BTreeMap<String, Arc<Model>>| {
+            let is_there =
+                |(name, model): (&String, &Arc<Model>)| others.get(name).is_some_and(|served| Arc::ptr_eq(served, model));
+            own.len() == others.len() && own.iter().all(is_there)
         };
-        same(&self.models, &other.models) && same(&self.generics, &other.generics)
+        same(&self.models, &other.models)
+            && same(&self.generics, &other.generics)
+            && same(&self.challengers, &other.challengers)
     }
 
     /// Chooses one model of each family.
@@ -202,6 +209,12 @@ impl Registry {
                 at
             });
             let served = models.remove(chosen.unwrap_or(models.len() - 1));
+            if let Some(version) = self.serving.challenger(&family) {
+                match models.iter().rev().find(|model| model.manifest().version == version) {
+                    Some(model) => drop(self.challengers.insert(family.clone(), model.clone())),
+                    None => self.missing_challengers.push((family.clone(), version)),
+                }
+            }
             self.models.insert(family, served);
             self.others.extend(models);
         }
@@ -254,6 +267,16 @@ impl Registry {
     /// Families and their models, by name.
     pub fn families(&self) -> impl Iterator<Item = (&str, &Arc<Model>)> {
         self.models.iter().map(|(family, model)| (family.as_str(), model))
+    }
+
+    /// The model that is scored in the shadow of the one that is served for a family.
+    pub fn challenger(&self, family: &str) -> Option<&Arc<Model>> {
+        self.challengers.get(family)
+    }
+
+    /// Families of which a person named a challenger that is not there, with its version: none is scored.
+    pub fn missing_challengers(&self) -> &[(String, u32)] {
+        &self.missing_challengers
     }
 
     /// Models that are not served, since another one of their family is.

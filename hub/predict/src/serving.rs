@@ -1,4 +1,5 @@
-//! `serving.toml` of the models' folder: which version of a family is served, where it is not the highest, and which was before.
+//! `serving.toml` of the models' folder: which version of a family is served, where it is not the highest, which was before, and
+//! which is scored in its shadow.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -21,6 +22,9 @@ struct Chosen {
     /// What was served before: where a rollback leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<u32>,
+    /// What is scored beside it, and opens nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenger: Option<u32>,
 }
 
 /// Why the file cannot be used.
@@ -49,6 +53,14 @@ pub enum ServingError {
         path: PathBuf,
         /// Cause, as the system words it.
         source: std::io::Error,
+    },
+    /// It would be compared with itself.
+    #[error("{family}/{version} is served itself: promote the version that it is to be compared with first")]
+    Served {
+        /// The family.
+        family: String,
+        /// The version.
+        version: u32,
     },
     /// There is nothing to go back to.
     #[error("nothing was served before {family}: no version of it was promoted")]
@@ -87,10 +99,12 @@ impl Serving {
     pub fn write(&self, directory: &Path) -> Result<(), ServingError> {
         let (path, beside) = (Self::file(directory), directory.join(format!("{FILE}.part")));
         let lines = self.0.iter().map(|(family, chosen)| {
-            let before = chosen
-                .before
-                .map_or_else(String::new, |before| format!(", before = {before}"));
-            format!("\"{family}\" = {{ version = {}{before} }}\n", chosen.version)
+            let also = |name, version: Option<u32>| version.map_or_else(String::new, |v| format!(", {name} = {v}"));
+            let (before, challenger) = (also("before", chosen.before), also("challenger", chosen.challenger));
+            format!(
+                "\"{family}\" = {{ version = {}{before}{challenger} }}\n",
+                chosen.version
+            )
         });
         let written = || {
             let mut file = std::fs::File::create(&beside)?;
@@ -114,7 +128,37 @@ impl Serving {
             return;
         }
         let before = served.filter(|served| *served != version);
-        self.0.insert(family.to_owned(), Chosen { version, before });
+        let challenger = self.challenger(family).filter(|challenger| *challenger != version);
+        let chosen = Chosen {
+            version,
+            before,
+            challenger,
+        };
+        self.0.insert(family.to_owned(), chosen);
+    }
+
+    /// The version that is scored in the shadow of the one that is served.
+    pub fn challenger(&self, family: &str) -> Option<u32> {
+        self.0.get(family)?.challenger
+    }
+
+    /// Scores this version in the shadow of `served`, which a higher version that comes does not take the place of any more; or none.
+    ///
+    /// # Errors
+    /// It is that one.
+    pub fn challenge(&mut self, family: &str, challenger: Option<u32>, served: u32) -> Result<(), ServingError> {
+        if let Some(version) = challenger.filter(|version| *version == served) {
+            let family = family.to_owned();
+            return Err(ServingError::Served { family, version });
+        }
+        let chosen = self.0.entry(family.to_owned()).or_insert(Chosen {
+            version: served,
+            before: None,
+            challenger: None,
+        });
+        chosen.version = served;
+        chosen.challenger = challenger;
+        Ok(())
     }
 
     /// Serves again what was served before; a second rollback undoes the first. Gives the version.
@@ -130,6 +174,7 @@ impl Serving {
         *chosen = Chosen {
             version,
             before: Some(chosen.version),
+            challenger: chosen.challenger.filter(|challenger| *challenger != version),
         };
         Ok(version)
     }
@@ -156,6 +201,31 @@ mod tests {
         assert!(kept.roll_back("fridge").is_err(), "there is none before");
         assert_eq!(kept.version("fridge"), Some(1), "and it stays");
         assert!(kept.roll_back("kettle").is_err());
+    }
+
+    #[test]
+    fn a_challenger_is_kept_beside_what_is_served_until_it_is_served_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut serving = Serving::default();
+        assert!(serving.challenge("pump-rig", Some(1), 1).is_err(), "with itself");
+        serving.challenge("pump-rig", Some(2), 1).unwrap();
+        serving.write(folder.path()).unwrap();
+        let mut kept = Serving::read(folder.path()).unwrap();
+        assert_eq!(kept, serving);
+        assert_eq!(
+            (kept.version("pump-rig"), kept.challenger("pump-rig")),
+            (Some(1), Some(2))
+        );
+        kept.promote("pump-rig", 3, Some(1));
+        assert_eq!(kept.challenger("pump-rig"), Some(2), "compared with that one now");
+        kept.promote("pump-rig", 2, Some(3));
+        assert_eq!((kept.version("pump-rig"), kept.challenger("pump-rig")), (Some(2), None));
+        kept.challenge("pump-rig", Some(3), 2).unwrap();
+        assert_eq!(kept.roll_back("pump-rig").unwrap(), 3);
+        assert_eq!(kept.challenger("pump-rig"), None);
+        kept.challenge("pump-rig", Some(1), 3).unwrap();
+        kept.challenge("pump-rig", None, 3).unwrap();
+        assert_eq!(kept.challenger("pump-rig"), None);
     }
 
     #[test]

@@ -5,7 +5,10 @@
 mod highest;
 mod ledger;
 mod place;
+mod shadow;
 
+#[cfg(test)]
+mod challenged;
 #[cfg(test)]
 mod cuts;
 #[cfg(test)]
@@ -31,6 +34,7 @@ use crate::registry::Registry;
 use highest::Highest;
 use ledger::Ledger;
 use place::Place;
+use shadow::Shadow;
 
 /// A calibrated detector with its place here takes about 10 kB by what its parts hold: 8 features, a window of 32 steps and
 /// 240 points of evidence.
@@ -54,6 +58,7 @@ pub struct Watch {
     ledger: Ledger,
     highest: Highest,
     places: BTreeMap<u8, Place>,
+    shadow: Shadow,
     detectors_max: usize,
     /// When it is looked next whose turn it is to be saved.
     save_at: Option<Instant>,
@@ -92,6 +97,7 @@ impl Watch {
     /// Begins with what the store has. `progress` is told which row is worked on.
     pub fn new(registry: Arc<Registry>, offsets: &[ScoredUpTo], progress: Arc<dyn Progress>) -> Self {
         let places = offsets.iter().map(|offset| (offset.partition, Place::new(offset)));
+        let shadow = Shadow::new(&registry);
         Self {
             families: registry.watched(),
             registry,
@@ -102,7 +108,13 @@ impl Watch {
             ledger: Ledger::default(),
             highest: Highest::default(),
             places: places.collect(),
-            detectors_max: DETECTORS_MAX,
+            // A challenger's detectors take the same room again.
+            detectors_max: if shadow.is_on() {
+                DETECTORS_MAX / 2
+            } else {
+                DETECTORS_MAX
+            },
+            shadow,
             save_at: None,
             progress,
             is_careful: false,
@@ -167,7 +179,10 @@ impl Watch {
                 tracing::info!(appliance = %subject.appliance, model = name, "no model watches this appliance: its readings are stored only");
                 0
             }
-            Some(model) => self.restore(subject, model),
+            Some(model) => {
+                self.shadow.admit(name, subject);
+                self.restore(subject, model)
+            }
         };
         let unit = Unit {
             is_watched: model.is_some(),
@@ -228,6 +243,7 @@ impl Watch {
             self.by_use.remove(&(unit.used, appliance));
             self.detectors.remove(appliance);
             self.highest.forget(appliance);
+            self.shadow.remove(appliance);
         }
     }
 
@@ -302,11 +318,13 @@ impl Watch {
             progress: self.progress.as_ref(),
         };
         let given: BTreeSet<ApplianceId> = rows.iter().map(|row| row.appliance).collect();
+        let in_shadow = if self.shadow.is_on() { rows.clone() } else { Vec::new() };
         let batch = self.detectors.score(rows, &manner);
         for judged in &batch.judged {
             self.highest.note(judged.row.appliance, &judged.verdict);
         }
         self.recount(given);
+        self.shadow.give(&in_shadow, again);
         batch
     }
 
@@ -336,6 +354,7 @@ impl Watch {
         });
         let watching = watching.collect();
         let mut saved: BTreeSet<ApplianceId> = observations.iter().map(Observation::appliance).collect();
+        saved.extend(self.shadow.heard());
         if self.save_at.is_none_or(|at| now >= at) {
             let read = self.places.iter().map(|(partition, place)| (*partition, place.read));
             let due = self.ledger.due(read, now);
@@ -365,6 +384,7 @@ impl Watch {
                 ingest_no: span.last,
                 state: detector.checkpoint(),
             });
+            checkpoints.extend(self.shadow.checkpoints(appliance, span.last));
         }
         for appliance in leaving {
             self.drop_unit(appliance);
@@ -378,6 +398,7 @@ impl Watch {
             observations,
             watching,
             scores,
+            shadow: self.shadow.take(),
         }
     }
 

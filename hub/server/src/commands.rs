@@ -65,7 +65,7 @@ enum Command {
     Train(train::Train),
     /// Scores a CSV the way the hub would, row by row.
     Score(score::Score),
-    /// Models: what is served, whether a folder can be, promotion and rollback.
+    /// Models: what is served, whether a folder can be, promotion, rollback, and what the next one learns from.
     Model(model::Models),
     /// Writes a recording that no appliance made, for trying `score` and `replay`.
     Simulate(simulate::Simulate),
@@ -102,7 +102,7 @@ impl Cli {
             Command::Try(command) => command.run(),
             Command::Train(command) => command.run(),
             Command::Score(command) => command.run(),
-            Command::Model(command) => command.run(),
+            Command::Model(command) => command.run().await,
             Command::Simulate(command) => command.run(),
             Command::Phone(command) => command.run().await,
             Command::Export(command) => command.run().await,

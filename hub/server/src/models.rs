@@ -90,5 +90,10 @@ pub fn refused(registry: &Registry) -> BTreeMap<PathBuf, String> {
         );
         (wanted, why)
     });
-    folders.chain(versions).collect()
+    let challengers = registry.missing_challengers().iter().map(|(family, version)| {
+        let wanted = PathBuf::from(format!("{family}/{version} as challenger"));
+        let why = format!("{family}/{version} was to be scored in shadow and is not there: none is");
+        (wanted, why)
+    });
+    folders.chain(versions).chain(challengers).collect()
 }

@@ -46,6 +46,7 @@ mod scoped;
 mod scoring;
 mod session;
 mod session_writer;
+mod shadow;
 mod site;
 mod site_apply;
 mod site_row;

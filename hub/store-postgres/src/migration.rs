@@ -68,6 +68,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (32, "next promise", include_str!("../migrations/0032_next_promise.sql")),
     (33, "release", include_str!("../migrations/0033_release.sql")),
     (34, "budget", include_str!("../migrations/0034_budget.sql")),
+    (36, "shadow", include_str!("../migrations/0036_shadow.sql")),
 ];
 
 /// Migrations, oldest first.

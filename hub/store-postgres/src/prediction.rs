@@ -4,6 +4,7 @@ use crate::finding;
 use crate::page::{id_cursor, page, page_limit};
 use crate::row::{db, not_found, stored};
 use crate::scoring;
+use crate::shadow;
 use crate::situation;
 use crate::store::{PostgresStore, commit};
 use crate::telemetry;
@@ -14,7 +15,9 @@ use hub_core::id::{ApplianceId, FindingId};
 use hub_core::situation::{COOL_DOWNS_MAX, Changes, FindingChange};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
-use hub_store::prediction::{PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
+use hub_store::prediction::{
+    Challenged, KeptChallenge, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
+};
 use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -37,7 +40,8 @@ impl PredictionStore for PostgresStore {
         let is_plain = scored.observations.is_empty()
             && scored.checkpoints.is_empty()
             && scored.scores.is_empty()
-            && scored.watching.is_empty();
+            && scored.watching.is_empty()
+            && scored.shadow.is_empty();
         if is_plain && !scored.offsets.is_empty() && scoring::advance_alone(self, &scored.offsets, now).await? {
             return Ok(Vec::new());
         }
@@ -50,6 +54,7 @@ impl PredictionStore for PostgresStore {
         scoring::advance(&mut tx, &scored.offsets).await?;
         scoring::save(&mut tx, &scored.checkpoints, &scored.scores, now).await?;
         scoring::tell(&mut tx, &scored.watching).await?;
+        shadow::save(&mut tx, &scored.shadow, now).await?;
         let mut changes = Changes::default();
         let told = situation::with_ids(|ids| {
             let mut told = Vec::new();
@@ -74,6 +79,14 @@ impl PredictionStore for PostgresStore {
 
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>> {
         scoring::take_restarted(self).await
+    }
+
+    async fn challenges(&self) -> Result<Vec<KeptChallenge>> {
+        shadow::challenges(self).await
+    }
+
+    async fn challenged(&self, family: &str, after: Option<ApplianceId>, limit: usize) -> Result<Vec<Challenged>> {
+        shadow::challenged(self, family, after, limit).await
     }
 
     async fn findings(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use hub_core::actor::Actor;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
+use hub_core::shadow::{ChampionAlarm, ShadowAlarms, ShadowSaid};
 use hub_core::situation::{FindingChange, Observation};
 use hub_core::watching::Watching;
 use jiff::Timestamp;
@@ -89,6 +90,62 @@ pub struct ScoringCommit {
     pub watching: BTreeMap<ApplianceId, Watching>,
     /// Highest scores of months that have grown, of appliances whose checkpoints are saved with them.
     pub scores: Vec<MonthScore>,
+    /// What challengers say. It opens nothing.
+    pub shadow: ShadowCommit,
+}
+
+/// A model that is scored beside the one that is served of its family, its champion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// The family.
+    pub family: String,
+    /// Model and version of the challenger.
+    pub model: String,
+    /// SHA-256 of its files, in hex.
+    pub hash: String,
+    /// Model and version of the champion.
+    pub champion: String,
+}
+
+/// What comes of challengers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ShadowCommit {
+    /// Challenges that are on. One that is new takes the place of the one before it of its family, with all that was kept of it;
+    /// one that is known goes on, also where its challenger had been dropped.
+    pub begun: Vec<Challenge>,
+    /// What challengers say of appliances, by family, in the order in which they said it.
+    pub said: Vec<(String, ApplianceId, ShadowSaid)>,
+    /// Families whose challenger is scored no more, since it failed, and why.
+    pub dropped: BTreeMap<String, String>,
+}
+
+impl ShadowCommit {
+    /// There is nothing to save.
+    pub fn is_empty(&self) -> bool {
+        self.begun.is_empty() && self.said.is_empty() && self.dropped.is_empty()
+    }
+}
+
+/// A challenge as it is kept: until another one of its family begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptChallenge {
+    /// The challenge.
+    pub challenge: Challenge,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// When its challenger was dropped and why, if it was.
+    pub dropped: Option<(Timestamp, String)>,
+}
+
+/// Alarms at one appliance since a challenge began.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Challenged {
+    /// The appliance.
+    pub appliance: ApplianceId,
+    /// Those of the champion: findings that were recorded first since then, by the time of the hub.
+    pub champion: Vec<ChampionAlarm>,
+    /// Those of the challenger.
+    pub challenger: ShadowAlarms,
 }
 
 /// What scoring needs to know of an appliance.
@@ -130,6 +187,13 @@ pub trait PredictionStore: Send + Sync {
     /// must be dropped, and new ones take only rows that are not scored yet. What was told of whether they are watched is
     /// gone. `Conflict` if it cannot be known whether they were told.
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>>;
+
+    /// Challenges that are kept, by family.
+    async fn challenges(&self) -> Result<Vec<KeptChallenge>>;
+
+    /// Appliances at which champion or challenger of this family alarmed since their challenge began, in order of id, those behind
+    /// `after`, at most `limit`; none where there is no challenge.
+    async fn challenged(&self, family: &str, after: Option<ApplianceId>, limit: usize) -> Result<Vec<Challenged>>;
 
     /// Findings, newest first.
     async fn findings(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<Finding>>;

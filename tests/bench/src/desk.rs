@@ -191,6 +191,7 @@ fn prediction(fault: &str) -> FaultPrediction {
         severity: Severity::Major,
         score: 1.5,
         model: "bench/1".to_owned(),
+        model_hash: None,
         at: now(0),
         since: now(0) - SignedDuration::from_hours(1),
         top: (0..SENSORS).map(contribution).collect(),

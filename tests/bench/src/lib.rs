@@ -15,6 +15,7 @@ pub mod hub;
 pub mod idle;
 pub mod limit;
 pub mod peer;
+pub mod predict;
 pub mod reading;
 pub mod steady;
 pub mod store;

@@ -57,6 +57,11 @@ async fn the_desk_keeps_every_finding_with_its_ticket() {
     tests_bench::desk::run(tests_bench::desk::Plan::quick()).await.unwrap();
 }
 
+#[test]
+fn every_way_to_score_gives_the_same_and_every_appliance_is_watched() {
+    tests_bench::predict::run(tests_bench::predict::Plan::quick()).unwrap();
+}
+
 #[tokio::test]
 async fn the_store_keeps_what_it_took_and_answers_every_query() {
     tests_bench::store::run(&tests_bench::store::Plan::quick())

@@ -224,7 +224,7 @@ pub fn mosquitto_broker(dir: &Path, listen: SocketAddr, more: &str) -> Result<Ch
 }
 
 /// A part of `clients` in the target folder that this program was built in.
-pub(crate) fn found(part: &str) -> Option<PathBuf> {
+pub fn found(part: &str) -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let mut places = program.ancestors().map(|folder| folder.join("clients").join(part));
     places.find(|path| path.exists())

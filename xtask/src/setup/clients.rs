@@ -3,7 +3,7 @@
 //!
 //! They are kept in the folder `clients` of cargo's target folder: a Python environment each for paho-mqtt, for
 //! ThingsBoard's client (which brings a paho of its own), for schemathesis and for pjsip's telephone, and node's modules of
-//! the clients and of TimescaleDB.
+//! the clients and of TimescaleDB. A benchmark has onnxruntime there.
 
 use crate::run::{run, succeeds};
 use anyhow::{Context, Result};
@@ -12,6 +12,8 @@ use std::process::Command;
 
 const PINS: &str = "tests/clients";
 const ENVIRONMENTS: [&str; 4] = ["paho", "thingsboard", "schemathesis", "pjsip"];
+/// A benchmark's peer, which no test needs.
+const ONNXRUNTIME: &str = "onnxruntime";
 /// Folders of pins, and where their modules go.
 const NODE: [(&str, &str); 2] = [("tests/clients", "node"), ("tests/timescale", "timescale")];
 const NODE_PINS: [&str; 2] = ["package.json", "package-lock.json"];
@@ -28,10 +30,7 @@ pub fn python_present() -> bool {
 pub fn install(target: &Path) -> Result<()> {
     let clients = target.join("clients");
     for name in ENVIRONMENTS {
-        let pins = Path::new(PINS).join(format!("{name}.txt"));
-        let folder = clients.join(name);
-        unless_installed(&folder, std::slice::from_ref(&pins), || install_python(&folder, &pins))
-            .with_context(|| format!("could not install the Python packages that {} names", pins.display()))?;
+        environment(&clients, name)?;
     }
     for (pins, name) in NODE {
         let folder = clients.join(name);
@@ -40,6 +39,22 @@ pub fn install(target: &Path) -> Result<()> {
             .with_context(|| format!("could not install the npm packages that {} names", pins[0].display()))?;
     }
     Ok(())
+}
+
+/// Installs onnxruntime into `clients` of `target`, unless it is there.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_onnxruntime(target: &Path) -> Result<()> {
+    environment(&target.join("clients"), ONNXRUNTIME)
+}
+
+/// A Python environment with what is pinned under this name.
+fn environment(clients: &Path, name: &str) -> Result<()> {
+    let pins = Path::new(PINS).join(format!("{name}.txt"));
+    let folder = clients.join(name);
+    unless_installed(&folder, std::slice::from_ref(&pins), || install_python(&folder, &pins))
+        .with_context(|| format!("could not install the Python packages that {} names", pins.display()))
 }
 
 fn unless_installed(folder: &Path, pins: &[PathBuf], install: impl FnOnce() -> Result<()>) -> Result<()> {

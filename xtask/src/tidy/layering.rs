@@ -171,6 +171,7 @@ const LAYERS: &[Layer] = &[
             "agent-sdk-async",
             "agent-sdk-core",
             "agent-sdk-wire",
+            "hub-predict",
             "hub-store",
             "hub-store-postgres",
         ],

@@ -31,6 +31,10 @@ pub struct Outcome {
     #[serde(default)]
     #[schema(max_length = 2000)]
     pub note: String,
+    /// Part that was replaced, by its name or number, where something was repaired; at most 100 characters.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pub part: Option<String>,
 }
 
 /// The verdict as it is given, or as the resolution says it.
@@ -39,17 +43,23 @@ pub(super) fn verdict(resolution: Resolution, given: Option<Verdict>) -> Result<
     verdict.ok_or(ApiError::VerdictMissing)
 }
 
+/// A part that is named: an empty field of a form names none.
+pub(super) fn named(part: Option<String>) -> Option<String> {
+    part.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty())
+}
+
 /// Closes the ticket.
 ///
 /// # Errors
 ///
-/// No such ticket of theirs, it is closed, a call is under way, the verdict is missing, the note is too long, or verdict and resolution contradict
-/// each other.
+/// No such ticket of theirs, it is closed, a call is under way, the verdict is missing, a text is too long, a part was replaced and nothing
+/// repaired, or verdict and resolution contradict each other.
 pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Outcome) -> Result<ServiceTicket> {
     let outcome = hub_core::outcome::Outcome {
         resolution: body.resolution,
         verdict: verdict(body.resolution, body.verdict)?,
         note: body.note,
+        part: named(body.part),
     };
     let event = TicketEvent::Closed { outcome };
     let ticket = app.store().apply_ticket(session.actor(), id, &event, app.now()).await?;

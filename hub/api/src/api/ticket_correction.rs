@@ -30,6 +30,10 @@ pub struct Correction {
     #[serde(default)]
     #[schema(max_length = 2000)]
     pub note: String,
+    /// Part that was replaced, by its name or number, where something was repaired; at most 100 characters.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pub part: Option<String>,
     /// What was wrong with the outcome before.
     #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
@@ -46,6 +50,7 @@ pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Correction)
         resolution: body.resolution,
         verdict: super::ticket_close::verdict(body.resolution, body.verdict)?,
         note: body.note,
+        part: super::ticket_close::named(body.part),
     };
     let reason = body.reason;
     let event = TicketEvent::Corrected { outcome, reason };

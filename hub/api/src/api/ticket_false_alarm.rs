@@ -34,6 +34,7 @@ pub async fn act(app: &Inner, session: &Session, id: TicketId, body: Note) -> Re
         resolution: Resolution::FalseAlarm,
         verdict: Verdict::Wrong,
         note: body.note,
+        part: None,
     };
     let event = TicketEvent::Closed { outcome };
     let ticket = app.store().apply_ticket(session.actor(), id, &event, app.now()).await?;

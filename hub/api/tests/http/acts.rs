@@ -38,9 +38,15 @@ async fn a_person_takes_books_and_closes() {
     )
     .await;
     assert!(refused["detail"].as_str().unwrap().contains("contradicts"));
-    let outcome = json!({ "resolution": "confirmed_fixed", "verdict": "right", "note": "seal changed" });
+    let put_off = json!({ "resolution": "confirmed_deferred", "verdict": "right", "part": "seal" });
+    let refused = program.post(&close, "k4b", &put_off).send().await.unwrap();
+    problem(refused, 409, "part-without-repair").await;
+    let outcome =
+        json!({ "resolution": "confirmed_fixed", "verdict": "right", "note": "seal changed", "part": " seal 7 " });
     let closed = program.post(&close, "k5", &outcome).send().await.unwrap();
-    assert_eq!(closed.json::<Value>().await.unwrap()["outcome"]["note"], "seal changed");
+    let closed = closed.json::<Value>().await.unwrap();
+    assert_eq!(closed["outcome"]["note"], "seal changed");
+    assert_eq!(closed["outcome"]["part"], "seal 7");
     problem(
         program
             .post(&format!("{}/call", hub.ticket(2)), "k6", &json!({}))

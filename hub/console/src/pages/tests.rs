@@ -77,6 +77,7 @@ fn samples() -> Vec<TicketView> {
         resolution: Resolution::NoFaultFound,
         verdict: Verdict::Wrong,
         note: "<script>alert(1)</script>".into(),
+        part: None,
     });
     let mut calling = sample::booked();
     calling.ticket.contact.phase = ContactPhase::InCall;

@@ -128,7 +128,12 @@ async fn forms_work_without_a_script_and_refusals_are_pages() {
     assert_eq!(
         send(
             "close",
-            &[("resolution", "confirmed_fixed"), ("verdict", "right"), ("note", "ok")]
+            &[
+                ("resolution", "confirmed_fixed"),
+                ("verdict", "right"),
+                ("note", "ok"),
+                ("part", "pump <b>")
+            ]
         )
         .await
         .status(),
@@ -136,6 +141,7 @@ async fn forms_work_without_a_script_and_refusals_are_pages() {
     );
     let page = browser.get(&ticket).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("Closed: fault found and repaired; the prediction: right."));
+    assert!(page.contains("Replaced: pump &lt;b&gt;"), "{page}");
     let forms: Vec<&str> = page.split("action=\"/tickets/").skip(1).collect();
     let [form] = forms[..] else { panic!("{page}") };
     assert!(form.split('"').next().unwrap().ends_with("/correction"), "{form}");

@@ -103,6 +103,7 @@ fn events() -> Vec<(&'static str, TicketEvent)> {
             resolution,
             verdict,
             note: "n".into(),
+            part: None,
         },
     };
     vec![

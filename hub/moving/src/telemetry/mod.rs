@@ -6,5 +6,5 @@ mod row;
 mod schema;
 
 pub(super) use parquet_in::ParquetIn;
-pub(super) use parquet_out::ParquetOut;
+pub(super) use parquet_out::{ParquetOut, column, failed};
 pub(super) use row::{COLUMNS, digest};

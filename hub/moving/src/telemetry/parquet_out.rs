@@ -154,7 +154,8 @@ impl Group {
     }
 }
 
-fn column<T: DataType>(
+/// Writes the next column of a group: values, and where they belong.
+pub(crate) fn column<T: DataType>(
     to: &mut SerializedRowGroupWriter<'_, NewFile>,
     values: &[T::T],
     levels: Option<&[i16]>,
@@ -173,7 +174,7 @@ pub(super) fn short_mark(mark: &[u8; 16]) -> i32 {
 }
 
 /// What the file system says, if it is that.
-fn failed(path: &std::path::Path) -> impl FnOnce(ParquetError) -> MoveError {
+pub(crate) fn failed(path: &std::path::Path) -> impl FnOnce(ParquetError) -> MoveError {
     let path = path.to_owned();
     move |error| {
         let source = match error {

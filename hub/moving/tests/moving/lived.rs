@@ -31,6 +31,8 @@ const BY_HAND: &str = r#"
     insert into checkpoint select min(id), 'm/1', '\x00ff', '2026-03-02 02:00:00.000001+00', true from appliance;
     insert into watching select min(id), '{"state": "watched", "since": null, "calibrated": 42, "calibration": 42, "every_ms": 0,
         "needs_ms": 0, "missing": 0, "channels": 8, "several_states": false, "unjudged": {"repeated": 3}}' from appliance;
+    insert into challenge values ('pump-rig', 'pump-rig/2', '5f', 'pump-rig/1', '2026-01-01', '2026-01-02', E'it "failed"\n');
+    insert into shadow select 'pump-rig', min(id), '{"count": 1, "newest": []}' from appliance;
     insert into account values ('00000000-0000-0000-0000-000000000001', E'a\\d\tm"in\n', '$argon2id$', null, '2026-01-01', '{administrator}', null);
     insert into session values ('\x00', '00000000-0000-0000-0000-000000000001', '2026-01-01', '2026-01-02');
     insert into idempotency values ('00000000-0000-0000-0000-000000000001', '\N', '\x', '2026-01-01', 200, '{"é": "\u00e9"}');

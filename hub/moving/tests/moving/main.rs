@@ -11,6 +11,7 @@ mod contents;
 mod fixture;
 #[path = "../../../store-postgres/tests/upgrade/keeps.rs"]
 mod keeps;
+mod labels;
 #[path = "../../../store-postgres/tests/upgrade/life/mod.rs"]
 #[expect(unused_imports, reason = "made for the tests of upgrades as well")]
 mod life;

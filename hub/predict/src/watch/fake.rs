@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::profile::ApplianceProfile;
+use hub_core::shadow::ShadowSaid;
 use hub_core::situation::Observation;
 use hub_core::telemetry::Lane;
 use hub_core::watching::Watching;
-use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
+use hub_store::prediction::{Challenge, Checkpoint, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
 use hub_store::telemetry::StoredRow;
 use jiff::{SignedDuration, Timestamp};
 
@@ -90,6 +91,12 @@ pub(super) struct Fake {
     pub(super) rows: Vec<StoredRow>,
     pub(super) offset: ScoredUpTo,
     pub(super) checkpoints: BTreeMap<ApplianceId, Checkpoint>,
+    /// Those of challengers.
+    pub(super) in_shadow: BTreeMap<ApplianceId, Checkpoint>,
+    /// What challengers said, and what was told of them.
+    pub(super) said: Vec<(ApplianceId, ShadowSaid)>,
+    pub(super) begun: Vec<Challenge>,
+    pub(super) dropped: BTreeMap<String, String>,
     pub(super) fresh_after: BTreeMap<ApplianceId, i64>,
     pub(super) told: Vec<Observation>,
     pub(super) watching: BTreeMap<ApplianceId, Watching>,
@@ -109,6 +116,10 @@ impl Fake {
                 kept_received_at: Timestamp::UNIX_EPOCH,
             },
             checkpoints: BTreeMap::new(),
+            in_shadow: BTreeMap::new(),
+            said: Vec::new(),
+            begun: Vec::new(),
+            dropped: BTreeMap::new(),
             fresh_after: BTreeMap::new(),
             told: Vec::new(),
             watching: BTreeMap::new(),
@@ -135,7 +146,10 @@ impl Fake {
                 appliance,
                 profile: "pump-rig".to_owned(),
                 model: None,
-                checkpoints: self.checkpoints.get(&appliance).cloned().into_iter().collect(),
+                checkpoints: [&self.checkpoints, &self.in_shadow]
+                    .into_iter()
+                    .filter_map(|saved| saved.get(&appliance).cloned())
+                    .collect(),
                 fresh_after: self.fresh_after.get(&appliance).copied().unwrap_or(0),
             });
         }
@@ -173,7 +187,18 @@ impl Fake {
         }
         assert!(self.offset.kept_no <= self.offset.ingest_no);
         for checkpoint in commit.checkpoints {
-            self.checkpoints.insert(checkpoint.appliance, checkpoint);
+            let saved = match checkpoint.model.as_str() {
+                "pump-rig/1" => &mut self.checkpoints,
+                _ => &mut self.in_shadow,
+            };
+            saved.insert(checkpoint.appliance, checkpoint);
+        }
+        let shadow = commit.shadow;
+        self.begun.extend(shadow.begun);
+        self.dropped.extend(shadow.dropped);
+        for (_, appliance, said) in shadow.said {
+            assert!(self.in_shadow.contains_key(&appliance), "saved with what it says");
+            self.said.push((appliance, said));
         }
         self.tellings += commit.watching.len();
         self.watching.extend(commit.watching);

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::common::{csv_text, models, pump_rig, pump_rows, washing_rows};
 use hub_core::id::ApplianceId;
 use hub_core::situation::Observation;
 use hub_predict::{
-    Detector, Detectors, Manner, Model, Registry, Row, Verdict, WINDOWS_MAX, Watch, read_rows, score_csv, score_rows,
-    stored,
+    Detector, Detectors, Manner, Model, Progress, Registry, Row, RowRef, Verdict, WINDOWS_MAX, Watch, read_rows,
+    score_csv, score_rows, stored,
 };
 use hub_store::prediction::ScoringSubject;
 use hub_store::telemetry::StoredRow;
@@ -212,5 +212,57 @@ fn no_cut_into_rounds_changes_what_a_hub_tells_and_holds() {
     for (seed, most) in [1, 4, 40, 400].into_iter().enumerate() {
         let told = hub(&registry, rows.clone(), cuts(seed as u64, most));
         assert!(told == expected, "rounds of up to {most} rows");
+    }
+}
+
+/// How many steps are given to the network together.
+#[derive(Default)]
+struct Shared(Mutex<Vec<usize>>);
+
+impl Progress for Shared {
+    fn begin(&self, _: RowRef) {}
+
+    fn begin_all(&self, rows: &[RowRef]) {
+        self.0.lock().unwrap().push(rows.len());
+    }
+
+    fn end(&self) {}
+}
+
+/// All numbers of a verdict, bit by bit.
+fn bits(verdict: &Verdict) -> Vec<u32> {
+    let scores = [verdict.score, verdict.baseline_score, verdict.autoencoder_score];
+    let numbers = scores.iter().chain(&verdict.contributions);
+    numbers.map(|number| number.to_bits()).collect()
+}
+
+#[test]
+fn rows_of_one_appliance_share_the_networks_batches_and_no_bit_changes() {
+    let model = Arc::new(pump_rig());
+    let rows = stored(ApplianceId(1), model.profile(), 1, &pump_rows(&model, 400, 250));
+    let judged = |windows| {
+        let mut detectors = Detectors::default();
+        detectors.insert(ApplianceId(1), model.clone(), Detector::new(&model));
+        let shared = Shared::default();
+        let manner = Manner {
+            again: false,
+            windows,
+            progress: &shared,
+        };
+        let judged = detectors.score(rows.clone(), &manner).judged;
+        let verdicts: Vec<Verdict> = judged.into_iter().map(|step| step.verdict).collect();
+        (verdicts, shared.0.into_inner().unwrap())
+    };
+    let (expected, alone) = judged(1);
+    assert!(alone.iter().all(|steps| *steps == 1), "{alone:?}");
+    assert!(expected.iter().any(|verdict| verdict.autoencoder_score > 1.0));
+    for windows in [8, WINDOWS_MAX] {
+        let (verdicts, together) = judged(windows);
+        assert_eq!(together.len(), expected.len().div_ceil(windows), "{together:?}");
+        assert!(together[1..together.len() - 1].iter().all(|steps| *steps == windows));
+        for (verdict, expected) in verdicts.iter().zip(&expected) {
+            assert_eq!(bits(verdict), bits(expected), "at {}", expected.at);
+        }
+        assert!(verdicts == expected, "{windows} windows");
     }
 }

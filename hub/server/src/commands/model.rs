@@ -1,4 +1,8 @@
-//! `forecall model`: what is served, whether a folder can be, and which version of a family is.
+//! `forecall model`: what is served, whether a folder can be, which version of a family is, and what the next one learns from.
+
+mod challenge;
+mod compare;
+mod labels;
 
 use super::args::ConfigArgs;
 use crate::models::{load_models, refused};
@@ -6,6 +10,7 @@ use crate::terminal::{log, say};
 use anyhow::{Context, Result, bail};
 use hub_predict::{Model, Registry, Serving};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Models that watch appliances. A hub that runs on the same folder takes what changes within some seconds.
 #[derive(Debug, clap::Args)]
@@ -37,6 +42,9 @@ enum Command {
         #[command(flatten)]
         folder: Folder,
     },
+    Challenge(challenge::Challenge),
+    Compare(compare::Compare),
+    Labels(labels::Labels),
 }
 
 #[derive(Debug, clap::Args)]
@@ -78,7 +86,7 @@ impl std::str::FromStr for Named {
 
 impl Models {
     /// Carries the command out.
-    pub fn run(self) -> Result<()> {
+    pub async fn run(self) -> Result<()> {
         log("warn");
         match self.command {
             Command::Check { folder } => check(&folder),
@@ -88,6 +96,9 @@ impl Models {
             }
             Command::Promote { model, folder } => promote(&folder.path()?, &model),
             Command::Rollback { family, folder } => roll_back(&folder.path()?, &family),
+            Command::Challenge(command) => command.run(),
+            Command::Compare(command) => command.run().await,
+            Command::Labels(command) => command.run().await,
         }
     }
 }
@@ -110,10 +121,11 @@ fn check(folder: &Path) -> Result<()> {
         ),
     };
     say(format_args!(
-        "{} can be served: {} for profile {}\nfeatures  {}\nfaults    {faults}\n{golden}",
+        "{} can be served: {} for profile {}\nhash      {}\nfeatures  {}\nfaults    {faults}\n{golden}",
         folder.display(),
         model.version(),
         manifest.profile,
+        model.hash(),
         features.join(", "),
     ));
     Ok(())
@@ -131,7 +143,9 @@ fn list(registry: &Registry) {
         line("served", model);
     }
     for model in registry.others() {
-        line("reserve", model);
+        let challenger = registry.challenger(model.family());
+        let is_challenger = challenger.is_some_and(|challenger| Arc::ptr_eq(challenger, model));
+        line(if is_challenger { "shadow" } else { "reserve" }, model);
     }
     for (profile, model) in registry.generics() {
         let what = format!("{} for {profile}", model.version());
@@ -142,11 +156,16 @@ fn list(registry: &Registry) {
     }
 }
 
+/// Models of a family that can be used, the one that is served first.
+fn of_family<'r>(registry: &'r Registry, family: &str) -> Vec<&'r Arc<Model>> {
+    let all = registry.get(family).into_iter().chain(registry.others());
+    all.filter(|model| model.family() == family).collect()
+}
+
 fn promote(models_dir: &Path, wanted: &Named) -> Result<()> {
     let registry = load_models(models_dir)?;
     let served = registry.get(&wanted.family);
-    let all = served.into_iter().chain(registry.others());
-    let of_family: Vec<_> = all.filter(|model| model.family() == wanted.family).collect();
+    let of_family = of_family(&registry, &wanted.family);
     if !of_family.iter().any(|model| model.manifest().version == wanted.version) {
         let there: Vec<&str> = of_family.iter().map(|model| model.version()).collect();
         let why: Vec<String> = refused(&registry).into_values().collect();

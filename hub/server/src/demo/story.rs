@@ -276,6 +276,7 @@ impl<'a> Story<'a> {
             resolution: Resolution::ConfirmedFixed,
             verdict: Verdict::Right,
             note: "Drain pump worn; changed.".into(),
+            part: Some("drain pump".into()),
         };
         let event = TicketEvent::Closed { outcome };
         let ticket = self

@@ -87,6 +87,7 @@ impl Load<'_> {
                 resolution: Resolution::FalseAlarm,
                 verdict: Verdict::Wrong,
                 note: String::new(),
+                part: None,
             },
         };
         let booked = TicketEvent::Booked {

@@ -108,6 +108,7 @@ async fn a_person_acts(store: &PostgresStore) {
         resolution: Resolution::ConfirmedFixed,
         verdict: Verdict::Right,
         note: "a new pump".to_owned(),
+        part: None,
     };
     let closed = act(TicketEvent::Closed {
         outcome: outcome.clone(),

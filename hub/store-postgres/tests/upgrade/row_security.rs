@@ -30,6 +30,7 @@ const OPEN: &[(&str, &str)] = &[
     ("keyring", "the hub's own"),
     ("event_epoch", "the hub's own"),
     ("profile_version", "what profiles say, for all tenants"),
+    ("challenge", "which models are scored in shadow, for all tenants"),
     ("aggregated", "the hub's own"),
     (
         "fleet_hour",

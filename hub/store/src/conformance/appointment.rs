@@ -35,6 +35,7 @@ fn closed(resolution: Resolution, verdict: Verdict) -> TicketEvent {
             resolution,
             verdict,
             note: String::new(),
+            part: None,
         },
     }
 }

@@ -226,6 +226,7 @@ pub(super) async fn a_stranger_names_an_appliance_by_keys(h: &dyn Harness) {
         resolution: Resolution::CustomerDeclined,
         verdict: Verdict::NotChecked,
         note: String::new(),
+        part: None,
     };
     let closed = TicketEvent::Closed { outcome };
     store

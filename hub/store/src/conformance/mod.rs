@@ -35,6 +35,7 @@ mod roles;
 pub mod scene;
 mod scoring;
 mod session;
+mod shadow;
 mod site;
 mod stream;
 mod telemetry;

@@ -46,6 +46,7 @@ fn closed(resolution: Resolution, verdict: Verdict) -> TicketEvent {
             resolution,
             verdict,
             note: "n".into(),
+            part: None,
         },
     }
 }

@@ -181,6 +181,7 @@ pub fn alarm_on(basis: Basis, appliance: ApplianceId, class: &str, probability: 
             severity: Severity::Major,
             score: 1.5,
             model: "washing-machine/1".into(),
+            model_hash: Some("5f".repeat(32)),
             at: morning(),
             since: morning(),
             top: vec![channel.clone()],

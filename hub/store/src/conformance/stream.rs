@@ -151,6 +151,7 @@ async fn act(store: &dyn Store, hour: i64) {
                     resolution,
                     verdict,
                     note: format!("hour {hour}"),
+                    part: None,
                 },
             };
             store

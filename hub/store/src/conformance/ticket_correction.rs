@@ -27,6 +27,7 @@ fn outcome(resolution: Resolution, verdict: Verdict) -> Outcome {
         resolution,
         verdict,
         note,
+        part: None,
     }
 }
 

@@ -28,6 +28,7 @@ mod readings;
 mod retention;
 mod said;
 mod session;
+mod shadow;
 mod site;
 mod site_apply;
 mod situation;

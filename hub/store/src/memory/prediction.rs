@@ -4,7 +4,9 @@ use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
 use crate::error::{Result, StoreError};
 use crate::page::Page;
-use crate::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
+use crate::prediction::{
+    Challenged, Checkpoint, KeptChallenge, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
+};
 use crate::telemetry::StoredRow;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
@@ -61,6 +63,7 @@ impl PredictionStore for MemoryStore {
         }
         state.put_scores(&scored.scores);
         state.watching.extend(scored.watching.clone());
+        state.save_shadow(&scored.shadow, now);
         let seen = scored.observations.iter().map(Observation::appliance);
         let asked: BTreeSet<ApplianceId> = state.findings_due(now).into_iter().chain(seen).collect();
         let mut situations = BTreeMap::new();
@@ -90,6 +93,15 @@ impl PredictionStore for MemoryStore {
 
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>> {
         Ok(self.state().take_restarted())
+    }
+
+    async fn challenges(&self) -> Result<Vec<KeptChallenge>> {
+        let state = self.state();
+        Ok(state.shadows.values().map(|shadow| shadow.kept.clone()).collect())
+    }
+
+    async fn challenged(&self, family: &str, after: Option<ApplianceId>, limit: usize) -> Result<Vec<Challenged>> {
+        Ok(self.state().challenged(family, after, limit))
     }
 
     async fn findings(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {

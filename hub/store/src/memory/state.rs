@@ -4,6 +4,7 @@ use super::Hub;
 use super::budget::Book;
 use super::not_found;
 use super::readings::Telemetry;
+use super::shadow::Shadow;
 use crate::access::AccessChange;
 use crate::account::Account;
 use crate::birth::KeptBirth;
@@ -74,6 +75,8 @@ pub(super) struct State {
     pub(super) checkpoints: BTreeMap<(ApplianceId, String), Checkpoint>,
     /// What detectors last said.
     pub(super) watching: BTreeMap<ApplianceId, Watching>,
+    /// By family.
+    pub(super) shadows: BTreeMap<String, Shadow>,
     /// Of those whose baseline was ever restarted.
     pub(super) baselines: BTreeMap<ApplianceId, Baseline>,
     pub(super) findings: BTreeMap<FindingId, Finding>,

@@ -118,6 +118,19 @@ async fn models_come_and_go_while_the_hub_runs_and_no_window_is_lost() {
         last.contains("pump-rig/1").then_some(())
     })
     .await;
+    // The other one goes on in its shadow.
+    let loads = || {
+        let log = std::fs::read_to_string(lab.path().join("hub.log")).unwrap_or_default();
+        log.matches("models were loaded again").count()
+    };
+    let before = loads();
+    lab.run(&["model", "challenge", "pump-rig", "2", "--models", dir])
+        .await
+        .unwrap();
+    eventually("the challenger is taken", PATIENCE, async || {
+        (loads() > before).then_some(())
+    })
+    .await;
     publish(&lab, start, SOUND..SOUND + WORN).await;
     all_is_scored(&lab).await;
     until_watching_is(&console, "watched").await;
@@ -126,6 +139,20 @@ async fn models_come_and_go_while_the_hub_runs_and_no_window_is_lost() {
     let findings = console.all("/api/v1/findings").await.unwrap();
     let said: Vec<&Value> = findings.iter().map(|finding| &finding["fault_class"]).collect();
     assert_eq!(said, ["flow_loss"], "{findings:?}");
+    let hash = findings[0]["prediction"]["model_hash"].as_str().unwrap_or_default();
+    assert_eq!(hash.len(), 64, "{findings:?}");
+    let compared = lab.run(&["model", "compare", "pump-rig"]).await.unwrap();
+    for piece in [
+        "champion    pump-rig/1",
+        "challenger  pump-rig/2",
+        "alarms      champion 1,",
+    ] {
+        assert!(compared.contains(piece), "{compared}");
+    }
+    let out = lab.path().join("labels.parquet");
+    let labels = ["model", "labels", "--out", out.to_str().unwrap()];
+    assert!(lab.run(&labels).await.unwrap().contains("0 closed tickets"));
+    assert!(out.is_file());
     hub.stop().await.unwrap();
 }
 
@@ -149,9 +176,30 @@ async fn the_commands_say_what_is_there_and_refuse_what_is_not() {
         .await
         .unwrap();
     assert!(back.contains("pump-rig/2 is served again"), "{back}");
+    let challenged = lab
+        .run(&["model", "challenge", "pump-rig", "1", "--models", dir])
+        .await
+        .unwrap();
+    assert!(
+        challenged.contains("pump-rig/1 is scored in the shadow of pump-rig/2"),
+        "{challenged}"
+    );
+    let listed = lab.run(&["model", "list", "--models", dir]).await.unwrap();
+    assert!(
+        listed.contains("served   pump-rig/2") && listed.contains("shadow   pump-rig/1"),
+        "{listed}"
+    );
+    let ended = lab
+        .run(&["model", "challenge", "pump-rig", "--models", dir])
+        .await
+        .unwrap();
+    assert!(ended.contains("nothing is scored"), "{ended}");
     for (command, why) in [
         (vec!["promote", "pump-rig/7"], "there is no pump-rig/7"),
         (vec!["promote", "kettle/1"], "none of this family"),
+        (vec!["challenge", "pump-rig", "7"], "there is no pump-rig/7"),
+        (vec!["challenge", "pump-rig", "2"], "pump-rig/2 is served itself"),
+        (vec!["challenge", "kettle", "1"], "no model of kettle is served"),
         (
             vec!["rollback", "washing-machine"],
             "nothing was served before washing-machine",

@@ -64,6 +64,8 @@ pub(crate) struct Prediction {
     /// Kind of evidence that the model's figures stand on.
     #[schema(schema_with = schema::words::<EvidenceKind>)]
     evidence_kind: EvidenceKind,
+    /// SHA-256 of that model's files, in hex.
+    model_hash: Option<String>,
     /// Event time of the newest sample looked at.
     at: Timestamp,
     /// Event time from which the deviation has been seen.
@@ -155,6 +157,7 @@ impl From<core::FaultPrediction> for Prediction {
             score: prediction.score,
             model: prediction.model,
             evidence_kind: prediction.basis.kind,
+            model_hash: prediction.model_hash,
             at: prediction.at,
             since: prediction.since,
             top: prediction.top.into_iter().map(Into::into).collect(),

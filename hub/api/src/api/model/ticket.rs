@@ -24,6 +24,8 @@ pub(crate) struct Outcome {
     verdict: core::Verdict,
     /// What was found and done.
     note: String,
+    /// Part that was replaced, if one was.
+    part: Option<String>,
 }
 
 /// The newest correction of an outcome. What it was before stands in the timeline.
@@ -211,6 +213,7 @@ impl From<ServiceTicket> for Ticket {
                 resolution: outcome.resolution,
                 verdict: outcome.verdict,
                 note: outcome.note,
+                part: outcome.part,
             }),
             trace: ticket.trace.0,
         }

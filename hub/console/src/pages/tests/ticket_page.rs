@@ -52,6 +52,7 @@ fn a_closed_repair_speaks_of_no_prediction_and_of_no_promise() {
         resolution: Resolution::ConfirmedFixed,
         verdict: Verdict::NotChecked,
         note: String::new(),
+        part: None,
     });
     let text = words(&ticket::page::render(&reader(Language::En), &view).into_string());
     assert!(!text.contains("prediction") && !text.contains("Promised to"), "{text}");
@@ -165,6 +166,7 @@ fn a_corrected_outcome_says_what_it_was_and_is_and_what_stays() {
         resolution,
         verdict,
         note: "seal".into(),
+        part: None,
     };
     let fixed = outcome(Resolution::ConfirmedFixed, Verdict::Right);
     let put_off = outcome(Resolution::ConfirmedDeferred, Verdict::OtherFault);

@@ -207,6 +207,8 @@ pub(crate) struct Ended {
     verdict: Option<Verdict>,
     #[serde(default)]
     note: String,
+    #[serde(default)]
+    part: String,
     /// Why another end takes its place, if one does.
     #[serde(default)]
     reason: String,
@@ -237,6 +239,7 @@ pub(crate) async fn close(visitor: Visitor, Path(id): Path<Uuid>, FormBody(form)
         resolution: form.resolution,
         verdict: form.verdict(),
         note: form.note,
+        part: Some(form.part),
     };
     ticket_close::act(&visitor.app, &visitor.session, TicketId(id), outcome).await?;
     Ok(back(id))
@@ -252,6 +255,7 @@ pub(crate) async fn correction(
         resolution: form.resolution,
         verdict: form.verdict(),
         note: form.note,
+        part: Some(form.part),
         reason: form.reason,
     };
     ticket_correction::act(&visitor.app, &visitor.session, TicketId(id), correction).await?;

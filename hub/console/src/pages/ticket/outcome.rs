@@ -5,7 +5,7 @@ use crate::reader::Reader;
 use crate::words::{closed, code};
 use hub_core::actor::Act;
 use hub_core::finding::FindingState;
-use hub_core::outcome::{NOTE_LEN_MAX, Outcome, Resolution, Verdict};
+use hub_core::outcome::{NOTE_LEN_MAX, Outcome, PART_LEN_MAX, Resolution, Verdict};
 use hub_core::ticket::{CORRECTION_REASON_LEN_MAX, CORRECTIONS_MAX, Settlement};
 use hub_store::ticket::TicketView;
 use maud::{Markup, html};
@@ -18,6 +18,7 @@ pub(super) fn end(reader: &Reader, view: &TicketView) -> Markup {
         @if let Some(outcome) = &view.ticket.outcome {
             p { strong { (closed(reader, "resolution", &outcome.resolution)) } }
             @if view.ticket.fault.is_some() { p { (closed(reader, "verdict", &outcome.verdict)) } }
+            @if let Some(part) = &outcome.part { p { (reader.with("part-replaced", &[("part", part)])) } }
             @if !outcome.note.is_empty() { blockquote { (outcome.note) } }
             @if let Some(last) = correction {
                 p.muted { (reader.with("outcome-corrected", &[("name", &last.by), ("time", &reader.time(last.at)), ("reason", &last.reason)])) }
@@ -42,6 +43,7 @@ fn correct(reader: &Reader, view: &TicketView, outcome: &Outcome) -> Markup {
             form method="post" action=(action(view, "correction")) {
                 @if let Some(key) = learned { p.muted { (reader.t(key)) } }
                 (choices(reader, view, Some(outcome)))
+                (part(reader, "correct-part", outcome.part.as_deref().unwrap_or_default()))
                 (note(reader, "correct-note", &outcome.note))
                 label for="correct-reason" { (reader.t("correct-reason")) }
                 input #correct-reason name="reason" required maxlength=(CORRECTION_REASON_LEN_MAX);
@@ -72,6 +74,7 @@ pub(super) fn close(reader: &Reader, view: &TicketView) -> Markup {
             form method="post" action=(action(view, "close")) {
                 (alarm(reader, view))
                 (choices(reader, view, None))
+                (part(reader, "close-part", ""))
                 (note(reader, "close-note", ""))
                 button.primary { (reader.t("act-close-confirm")) }
             }
@@ -127,6 +130,14 @@ fn choices(reader: &Reader, view: &TicketView, said: Option<&Outcome>) -> Markup
                 }
             }
         } }
+    }
+}
+
+/// The part that was replaced: what the next model learns from, beside the verdict.
+fn part(reader: &Reader, id: &str, text: &str) -> Markup {
+    html! {
+        label for=(id) { (reader.t("part")) }
+        input id=(id) name="part" maxlength=(PART_LEN_MAX) value=(text);
     }
 }
 

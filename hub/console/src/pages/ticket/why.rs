@@ -49,7 +49,10 @@ fn found(reader: &Reader, profile: &str, finding: &Finding, release: Option<&Rel
                 (reader.with("seen-count", &[("count", &finding.count.to_string())])) " "
                 (closed(reader, "finding", &finding.state))
             }))
-            (fact(&reader.t("model"), &html! { (prediction.model) }))
+            (fact(&reader.t("model"), &html! {
+                (prediction.model)
+                @if let Some(hash) = &prediction.model_hash { " " code title=(hash) { (hash.get(..12).unwrap_or(hash)) } }
+            }))
             @if let Some(release) = release { (standing(reader, release)) }
         }
     }

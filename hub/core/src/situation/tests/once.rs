@@ -52,6 +52,7 @@ fn corrected(resolution: Resolution, verdict: Verdict) -> TicketEvent {
         resolution,
         verdict,
         note,
+        part: None,
     };
     let reason = "the wrong line".into();
     TicketEvent::Corrected { outcome, reason }

@@ -8,6 +8,7 @@ fn labelled(resolution: Resolution, verdict: Verdict, note: &str) -> Outcome {
         resolution,
         verdict,
         note: note.to_owned(),
+        part: None,
     }
 }
 

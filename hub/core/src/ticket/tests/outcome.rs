@@ -9,6 +9,7 @@ fn only_a_repair_or_a_persons_no_settles_a_finding() {
             resolution,
             verdict,
             note: String::new(),
+            part: None,
         };
         let (_, actions) = ticket(Stands::Held)
             .apply(&TicketEvent::Closed { outcome }, "li", &declared(), now())

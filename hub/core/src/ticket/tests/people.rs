@@ -107,6 +107,7 @@ fn what_a_call_promises_stands_on_the_ticket() {
         resolution: Resolution::Unreachable,
         verdict: Verdict::NotChecked,
         note: String::new(),
+        part: None,
     };
     let hung_up = ServiceTicket {
         contact: ticket(Stands::Held).contact,
@@ -175,6 +176,7 @@ fn a_promise_of_a_person_and_one_of_a_call_stand_beside_each_other() {
         resolution: Resolution::Unreachable,
         verdict: Verdict::NotChecked,
         note: String::new(),
+        part: None,
     };
     let closed = both.apply(&TicketEvent::Closed { outcome }, "li", &declared(), now());
     let (closed, actions) = closed.unwrap();
@@ -245,6 +247,7 @@ fn a_ticket_without_a_fault() {
             resolution,
             verdict,
             note: String::new(),
+            part: None,
         };
         let closed = of(kind).apply(&TicketEvent::Closed { outcome }, "li", &declared(), now());
         closed.map(|(_, actions)| settlement(&actions))

@@ -106,6 +106,7 @@ fn no_visit_outlives_its_ticket() {
             resolution,
             verdict,
             note: String::new(),
+            part: None,
         };
         let ticket = ServiceTicket {
             appointment: Some(visit(before, 6)),

@@ -9,7 +9,9 @@ use hub_store::StoreError;
 use hub_store::error::Result;
 use hub_store::memory::MemoryStore;
 use hub_store::page::Page;
-use hub_store::prediction::{PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
+use hub_store::prediction::{
+    Challenged, KeptChallenge, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
+};
 use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore, Unscored};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex};
@@ -93,6 +95,14 @@ impl PredictionStore for Noting {
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>> {
         self.heard.lock().unwrap().rounds.push(Instant::now());
         self.store.baselines_restarted().await
+    }
+
+    async fn challenges(&self) -> Result<Vec<KeptChallenge>> {
+        self.store.challenges().await
+    }
+
+    async fn challenged(&self, family: &str, after: Option<ApplianceId>, limit: usize) -> Result<Vec<Challenged>> {
+        self.store.challenged(family, after, limit).await
     }
 
     async fn findings(&self, actor: &Actor, after: Option<&str>, limit: usize) -> Result<Page<Finding>> {

@@ -28,7 +28,7 @@ impl ScoreWorker {
         let Some(Unsaved { commit, .. }) = &self.unsaved else {
             return Ok(());
         };
-        if !(commit.offsets.is_empty() && commit.checkpoints.is_empty()) {
+        if !(commit.offsets.is_empty() && commit.checkpoints.is_empty() && commit.shadow.is_empty()) {
             match self.commit(commit).await {
                 Err(error) if is_refusal(&error) => self.save_apart(commit).await?,
                 saved => saved?,
@@ -65,12 +65,16 @@ impl ScoreWorker {
             scores: scores_of(commit, checkpoint.appliance),
             ..ScoringCommit::default()
         });
+        let shadow = ScoringCommit {
+            shadow: commit.shadow.clone(),
+            ..ScoringCommit::default()
+        };
         let offsets = ScoringCommit {
             offsets: commit.offsets.clone(),
             watching: commit.watching.clone(),
             ..ScoringCommit::default()
         };
-        let parts: Vec<ScoringCommit> = told.chain(kept).chain([offsets]).collect();
+        let parts: Vec<ScoringCommit> = told.chain(kept).chain([shadow, offsets]).collect();
         for part in &parts {
             match self.commit(part).await {
                 Err(error) if is_refusal(&error) && part.offsets.is_empty() => self.pass_over(part, &error),
@@ -80,8 +84,15 @@ impl ScoreWorker {
         Ok(())
     }
 
-    /// The store refuses this observation or checkpoint.
+    /// The store refuses this observation or checkpoint, or what challengers say.
     fn pass_over(&self, part: &ScoringCommit, error: &StoreError) {
+        if !part.shadow.is_empty() {
+            self.figures.passed_over(Passed::Observation, 1);
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "what challengers say cannot be saved, passed over"
+            );
+        }
         let told = part.observations.first();
         let told = told.map(|observation| (Passed::Observation, observation.appliance()));
         let kept = part.checkpoints.first();

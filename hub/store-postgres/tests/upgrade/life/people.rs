@@ -195,6 +195,7 @@ pub async fn alarm(store: &PostgresStore, name: &str, class: &str, probability: 
             severity: Severity::Major,
             score: 1.5,
             model: "washing-machine/1".to_owned(),
+            model_hash: None,
             at: now,
             since,
             top: vec![pump.clone()],
@@ -288,6 +289,7 @@ async fn close(store: &PostgresStore, ticket: TicketId, resolution: Resolution, 
         resolution,
         verdict,
         note: "what the technician wrote, 已更换\n\tand a second line".to_owned(),
+        part: None,
     };
     act(store, ticket, TicketEvent::Closed { outcome }, now).await;
 }

@@ -66,6 +66,26 @@ async fn what_the_store_refuses_does_not_hold_up_the_rest() {
     assert_eq!(counted, [1, 1, 0]);
 }
 
+fn refuses_challengers(commit: &ScoringCommit) -> Option<StoreError> {
+    let refused = || StoreError::Refused("for a test".to_owned());
+    (!commit.shadow.is_empty()).then(refused)
+}
+
+#[tokio::test]
+async fn what_challengers_say_holds_up_nothing_where_the_store_refuses_it() {
+    let world = World::new().await;
+    let mut unsaved = scored(&world, vec![checkpoint(world.ids[0])]).await;
+    unsaved.commit.shadow.dropped = [("pump-rig".to_owned(), "for a test".to_owned())].into();
+    let (mut worker, store) = world.noted_worker(Duration::ZERO);
+    store.refuse(Some(refuses_challengers));
+    worker.unsaved = Some(unsaved);
+    worker.save().await.unwrap();
+    assert!(worker.unsaved.is_none());
+    assert_eq!(world.scored().await, [(40, 40), (40, 40)]);
+    let counted = [Passed::Observation, Passed::Checkpoint].map(|what| passed(&worker, what));
+    assert_eq!(counted, [1, 0]);
+}
+
 /// A finding that is due and cannot be read, for example: each commit looks at it, whatever it saves.
 #[tokio::test]
 async fn nothing_is_passed_over_where_the_store_takes_nothing_at_all() {

@@ -1,0 +1,185 @@
+//! Challengers: scored with the rows of their champions, and heard for comparison only. One that fails is dropped with the
+//! reason; nothing of it reaches a champion, which is given its rows first.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use hub_core::error_chain::in_full;
+use hub_core::id::ApplianceId;
+use hub_core::shadow::ShadowSaid;
+use hub_core::situation::Observation;
+use hub_store::prediction::{Challenge, Checkpoint, ScoringSubject, ShadowCommit};
+use hub_store::telemetry::StoredRow;
+
+use crate::batch::{Batch, Detectors, Judged, Manner, WINDOWS_MAX};
+use crate::detector::Detector;
+use crate::model::Model;
+use crate::registry::Registry;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Shadow {
+    /// By the family of their champions.
+    challengers: BTreeMap<String, Challenger>,
+    /// What is to be saved.
+    commit: ShadowCommit,
+}
+
+struct Challenger {
+    model: Arc<Model>,
+    detectors: Detectors,
+    /// For each appliance the row up to which its checkpoint goes.
+    after: HashMap<ApplianceId, i64>,
+}
+
+impl Shadow {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let mut shadow = Self::default();
+        for (family, champion) in registry.families() {
+            let Some(model) = registry.challenger(family) else {
+                continue;
+            };
+            shadow.commit.begun.push(Challenge {
+                family: family.to_owned(),
+                model: model.version().to_owned(),
+                hash: model.hash().to_owned(),
+                champion: champion.version().to_owned(),
+            });
+            let challenger = Challenger {
+                model: model.clone(),
+                detectors: Detectors::default(),
+                after: HashMap::new(),
+            };
+            shadow.challengers.insert(family.to_owned(), challenger);
+        }
+        shadow
+    }
+
+    /// Whether any challenger is scored.
+    pub(super) fn is_on(&self) -> bool {
+        !self.challengers.is_empty()
+    }
+
+    /// Takes an appliance of this family: its detector goes on from its checkpoint, if there is one of this challenger. Without one
+    /// it begins with the rows that come.
+    pub(super) fn admit(&mut self, family: &str, subject: &ScoringSubject) {
+        let Some(challenger) = self.challengers.get_mut(family) else {
+            return;
+        };
+        let model = &challenger.model;
+        let own = subject.checkpoints.iter().find(|c| c.model == model.version());
+        let restored = own.and_then(|c| Some((Detector::restore(model, &c.state).ok()?, c.ingest_no)));
+        let (detector, after) = restored.unwrap_or_else(|| (Detector::new(model), 0));
+        challenger.detectors.insert(subject.appliance, model.clone(), detector);
+        challenger
+            .after
+            .insert(subject.appliance, after.max(subject.fresh_after));
+    }
+
+    pub(super) fn remove(&mut self, appliance: ApplianceId) {
+        for challenger in self.challengers.values_mut() {
+            challenger.detectors.remove(appliance);
+            challenger.after.remove(&appliance);
+        }
+    }
+
+    /// Gives challengers the rows that their champions were given.
+    pub(super) fn give(&mut self, rows: &[StoredRow], again: bool) {
+        let mut failed = Vec::new();
+        for (family, challenger) in &mut self.challengers {
+            match challenger.give(rows, again) {
+                Ok(judged) => {
+                    let said = judged.iter().filter_map(said);
+                    let said = said.map(|(appliance, said)| (family.clone(), appliance, said));
+                    self.commit.said.extend(said);
+                }
+                Err(why) => failed.push((family.clone(), why)),
+            }
+        }
+        for (family, why) in failed {
+            tracing::warn!(
+                family,
+                why,
+                "a challenger failed and is scored no more; its champion goes on"
+            );
+            self.challengers.remove(&family);
+            self.commit.dropped.insert(family, why);
+        }
+    }
+
+    /// What the detectors of an appliance hold, of which the champion's is saved with the same row.
+    pub(super) fn checkpoints(&self, appliance: ApplianceId, ingest_no: i64) -> impl Iterator<Item = Checkpoint> {
+        let challengers = self.challengers.values();
+        challengers.filter_map(move |challenger| {
+            let (model, detector) = challenger.detectors.get(appliance)?;
+            Some(Checkpoint {
+                appliance,
+                model: model.version().to_owned(),
+                ingest_no: ingest_no.max(challenger.after.get(&appliance).copied().unwrap_or(0)),
+                state: detector.checkpoint(),
+            })
+        })
+    }
+
+    /// Appliances of which a challenger says something: its state is saved with that, so that it is said once.
+    pub(super) fn heard(&self) -> impl Iterator<Item = ApplianceId> {
+        self.commit.said.iter().map(|(_, appliance, _)| *appliance)
+    }
+
+    /// Puts another detector in the place of a challenger's.
+    #[cfg(test)]
+    pub(super) fn replace(&mut self, family: &str, appliance: ApplianceId, detector: Detector) {
+        if let Some(challenger) = self.challengers.get_mut(family) {
+            let model = challenger.model.clone();
+            challenger.detectors.insert(appliance, model, detector);
+        }
+    }
+
+    /// What is to be saved now.
+    pub(super) fn take(&mut self) -> ShadowCommit {
+        std::mem::take(&mut self.commit)
+    }
+}
+
+impl Challenger {
+    /// What came of these rows, or why it cannot go on.
+    fn give(&mut self, rows: &[StoredRow], again: bool) -> Result<Vec<Judged>, String> {
+        let is_new = |row: &&StoredRow| {
+            self.after
+                .get(&row.appliance)
+                .is_some_and(|after| row.ingest_no > *after)
+        };
+        let rows: Vec<StoredRow> = rows.iter().filter(is_new).cloned().collect();
+        let manner = Manner {
+            again,
+            windows: WINDOWS_MAX,
+            progress: &(),
+        };
+        // What it leaves half done is dropped with it.
+        let scored = catch_unwind(AssertUnwindSafe(|| self.detectors.score(rows, &manner)));
+        let Batch { judged, failed, .. } =
+            scored.map_err(|_| "it ended the thread; the log has the place in the code".to_owned())?;
+        match failed.into_iter().next() {
+            Some(failed) => Err(in_full(&failed.error)),
+            None => Ok(judged),
+        }
+    }
+}
+
+fn said(judged: &Judged) -> Option<(ApplianceId, ShadowSaid)> {
+    let at = judged.verdict.at;
+    Some(match judged.news.as_ref()? {
+        Observation::Clear { appliance } => (*appliance, ShadowSaid::Clear { at }),
+        Observation::Alarm {
+            appliance, prediction, ..
+        } => {
+            let said = ShadowSaid::Alarm {
+                at,
+                fault_class: prediction.fault_class.clone(),
+                probability: prediction.probability,
+            };
+            (*appliance, said)
+        }
+    })
+}
