@@ -59,111 +59,48 @@ struct Figures {
 }
 
 pub fn evaluate(data: &Path, models: &Path) -> anyhow::Result<Part> {
-    let profile = hub_predict::load_manifest(&models.join("pump-rig"))?.1.profile;
-    let channel = |of: &hub_core::profile::Channel| Channel {
-        name: of.name.clone(),
-        unit: of.unit.clone(),
-        decimals: of.decimals,
-    };
-    let channels: Vec<Channel> = profile.channels.iter().map(channel).collect();
-    let streams = streams(data, models, &profile)?;
-    let blocks: Vec<Vec<Block>> = streams.iter().map(|s| blocks(&s.rows, channels.len())).collect();
+    let trial = Trial::load(data, models)?;
     let settings = Settings::default();
-    let lives: Vec<(Vec<bool>, Unit)> = streams
-        .iter()
-        .zip(&blocks)
-        .map(|(s, blocks)| live(s.rows.len(), blocks, &channels, &settings))
-        .collect();
-    let judged = |alarms: &[Vec<bool>]| -> Vec<Outcome> {
-        streams.iter().zip(alarms).map(|(s, alarms)| judge(s, alarms)).collect()
-    };
-    let generic: Vec<Outcome> = streams
-        .iter()
-        .zip(&lives)
-        .map(|(s, (alarms, _))| judge(s, alarms))
-        .collect();
-    runs(&streams, &generic);
-    let figures = Figures::of(&streams, &generic);
     let mut table = Table::default();
+    let (generic, units) = trial.generic(&settings, &[]);
+    runs(&trial.streams, &generic);
+    let figures = Figures::of(&trial.streams, &generic);
     table.add("generic, floors of its table", "1.33", &figures);
-    let floors: Vec<Vec<Option<f64>>> = streams
-        .iter()
-        .map(|s| {
-            let others = streams.iter().zip(&lives);
-            let others = others.filter(|(of, _)| of.anomaly.is_none() && of.recording() != s.recording());
-            let wanders: Vec<_> = others.map(|(_, (_, unit))| unit.wander(&channels)).collect();
-            fleet_floors(channels.len(), &wanders, LEARNED_FROM_MIN)
-        })
-        .collect();
+    let floors = trial.floors_of_others(&units);
     let learned_at = |threshold: f64| {
-        let of_stream = streams.iter().zip(&blocks).zip(&floors).map(|((s, blocks), floors)| {
-            let settings = Settings {
-                threshold,
-                fleet_floors: floors.clone(),
-                ..Settings::default()
-            };
-            live(s.rows.len(), blocks, &channels, &settings).0
-        });
-        Figures::of(&streams, &judged(&of_stream.collect::<Vec<_>>()))
+        let settings = Settings {
+            threshold,
+            ..Settings::default()
+        };
+        Figures::of(&trial.streams, &trial.generic(&settings, &floors).0)
     };
-    table.add(
-        "generic, floors that other runs show",
-        "1.33",
-        &learned_at(settings.threshold),
-    );
-    let grid = (0..THRESHOLDS).map(|step| settings.threshold * THRESHOLD_STEP.powi(step));
-    if let Some((threshold, tuned)) = grid.map(|t| (t, learned_at(t))).find(|(_, of)| of.keeps()) {
-        table.add(
-            "generic, floors that other runs show",
-            &format!("{threshold:.2}, chosen here"),
-            &tuned,
-        );
+    let learned = "generic, floors that other runs show";
+    table.add(learned, "1.33", &learned_at(settings.threshold));
+    let mut grid = (0..THRESHOLDS).map(|step| settings.threshold * THRESHOLD_STEP.powi(step));
+    if let Some((threshold, of)) = grid.find_map(|t| Some((t, learned_at(t))).filter(|(_, of)| of.keeps())) {
+        table.add(learned, &format!("{threshold:.2}, chosen here"), &of);
     }
     // Trained on a part of the fault-free recording: its share of clean streams is too kind.
-    let trained = streams.iter().map(|s| stated::live(s, CALIBRATION_ROWS));
+    let trained = trial.streams.iter().map(|s| stated::live(s, CALIBRATION_ROWS));
     let trained: Vec<stated::Trained> = trained.collect::<anyhow::Result<_>>()?;
-    let alarms: Vec<Vec<bool>> = trained.iter().map(|of| of.alarms.clone()).collect();
+    let outcomes = trial.judged(|s| trained[s].alarms.clone());
     table.add(
         "pump-rig/1, other fault groups",
         "1.00",
-        &Figures::of(&streams, &judged(&alarms)),
+        &Figures::of(&trial.streams, &outcomes),
     );
-    for (name, peer) in PEERS {
-        let scores: Vec<Vec<f64>> = streams
-            .iter()
-            .zip(&blocks)
-            .map(|(s, blocks)| peers::scores(blocks, &channels, s.rows.len(), peer))
-            .collect();
-        if let Some((threshold, of)) = tuned(&streams, &scores) {
-            table.add(name, &format!("{threshold:.2}, chosen here"), &of);
-        }
-    }
-    let clock = (CLOCK_STEP..CLOCK_MAX).step_by(CLOCK_STEP).map(|row| {
-        let alarms: Vec<Vec<bool>> = streams
-            .iter()
-            .map(|s| (0..s.rows.len()).map(|i| i >= row).collect())
-            .collect();
-        (row, Figures::of(&streams, &judged(&alarms)))
-    });
-    if let Some((row, of)) = clock.max_by(|a, b| a.1.found.total_cmp(&b.1.found)) {
-        table.add("a clock", &format!("row {row}, chosen here"), &of);
-    }
-    let always: Vec<Vec<bool>> = streams.iter().map(|s| vec![true; s.rows.len()]).collect();
-    table.add(
-        "an alarm that always stands",
-        "",
-        &Figures::of(&streams, &judged(&always)),
-    );
-    let outcomes: Vec<Outcome> = judged(&alarms);
-    let stated = stated::Stated::of(&streams, &trained, &outcomes);
+    let stated = stated::Stated::of(&trial.streams, &trained, &outcomes);
     println!("skab, {stated}");
-    let mut lines = vec![format!(
-        "Recorded pump faults cut at random: {} runs with a fault, four times each, and {} clean streams that are independent; a run counts \
-         once. An alarm that was begun before the onset is false, and the run is not found. Thresholds that were chosen here are the \
-         lowest by which at most 5 % of these very clean streams alarm, which is kind to those rules.",
-        figures.runs, figures.clean
-    )];
-    lines.push(String::new());
+    trial.beside(&mut table);
+    let mut lines = vec![
+        format!(
+            "Recorded pump faults cut at random: {} runs with a fault, four times each, and {} clean streams that are independent; a run counts \
+             once. An alarm that was begun before the onset is false, and the run is not found. Thresholds that were chosen here are the \
+             lowest by which at most 5 % of these very clean streams alarm, which is kind to those rules.",
+            figures.runs, figures.clean
+        ),
+        String::new(),
+    ];
     lines.extend(table.lines);
     lines.extend([String::new(), format!("Stated probability of {stated}.")]);
     let mut bars = vec![
@@ -184,6 +121,98 @@ pub fn evaluate(data: &Path, models: &Path) -> anyhow::Result<Part> {
         found: table.found,
         bars,
     })
+}
+
+/// The streams, and the steps of each.
+struct Trial {
+    streams: Vec<Stream>,
+    blocks: Vec<Vec<Block>>,
+    channels: Vec<Channel>,
+}
+
+impl Trial {
+    fn load(data: &Path, models: &Path) -> anyhow::Result<Self> {
+        let profile = hub_predict::load_manifest(&models.join("pump-rig"))?.1.profile;
+        let channel = |of: &hub_core::profile::Channel| Channel {
+            name: of.name.clone(),
+            unit: of.unit.clone(),
+            decimals: of.decimals,
+        };
+        let channels: Vec<Channel> = profile.channels.iter().map(channel).collect();
+        let streams = streams(data, models, &profile)?;
+        Ok(Self {
+            blocks: streams.iter().map(|s| blocks(&s.rows, channels.len())).collect(),
+            streams,
+            channels,
+        })
+    }
+
+    /// What comes of alarms after each row, by the stream's place.
+    fn judged(&self, alarms: impl Fn(usize) -> Vec<bool>) -> Vec<Outcome> {
+        let streams = self.streams.iter().enumerate();
+        streams.map(|(place, stream)| judge(stream, &alarms(place))).collect()
+    }
+
+    /// What `generic` makes of each stream, with floors for each where there are any, and the units at the end.
+    fn generic(&self, settings: &Settings, floors: &[Vec<Option<f64>>]) -> (Vec<Outcome>, Vec<Unit>) {
+        let streams = self.streams.iter().zip(&self.blocks).enumerate();
+        let live = streams.map(|(place, (stream, blocks))| {
+            let settings = Settings {
+                fleet_floors: floors.get(place).cloned().unwrap_or_default(),
+                ..settings.clone()
+            };
+            let (alarms, unit) = live(stream.rows.len(), blocks, &self.channels, &settings);
+            (judge(stream, &alarms), unit)
+        });
+        live.unzip()
+    }
+
+    /// For each stream, the floors that clean streams of other recordings show.
+    fn floors_of_others(&self, units: &[Unit]) -> Vec<Vec<Option<f64>>> {
+        let floors = |stream: &Stream| {
+            let others = self.streams.iter().zip(units);
+            let others = others.filter(|(of, _)| of.anomaly.is_none() && of.recording() != stream.recording());
+            let wanders: Vec<_> = others.map(|(_, unit)| unit.wander(&self.channels)).collect();
+            fleet_floors(self.channels.len(), &wanders, LEARNED_FROM_MIN)
+        };
+        self.streams.iter().map(floors).collect()
+    }
+
+    /// Rules that anybody has.
+    fn beside(&self, table: &mut Table) {
+        for (name, peer) in PEERS {
+            let streams = self.streams.iter().zip(&self.blocks);
+            let scores: Vec<Vec<f64>> = streams
+                .map(|(s, blocks)| peers::scores(blocks, &self.channels, s.rows.len(), peer))
+                .collect();
+            if let Some((threshold, of)) = self.tuned(&scores) {
+                table.add(name, &format!("{threshold:.2}, chosen here"), &of);
+            }
+        }
+        let clock = (CLOCK_STEP..CLOCK_MAX).step_by(CLOCK_STEP).map(|row| {
+            let alarms = |s: usize| (0..self.streams[s].rows.len()).map(|i| i >= row).collect();
+            (row, Figures::of(&self.streams, &self.judged(alarms)))
+        });
+        if let Some((row, of)) = clock.max_by(|a, b| a.1.found.total_cmp(&b.1.found)) {
+            table.add("a clock", &format!("row {row}, chosen here"), &of);
+        }
+        let always = self.judged(|s| vec![true; self.streams[s].rows.len()]);
+        table.add("an alarm that always stands", "", &Figures::of(&self.streams, &always));
+    }
+
+    /// The lowest threshold by which few enough clean streams alarm.
+    fn tuned(&self, scores: &[Vec<f64>]) -> Option<(f64, Figures)> {
+        let clean = self.streams.iter().zip(scores).filter(|(s, _)| s.anomaly.is_none());
+        let mut thresholds: Vec<f64> = clean
+            .map(|(_, scores)| scores.iter().copied().fold(0.0, f64::max).next_up())
+            .collect();
+        thresholds.sort_by(f64::total_cmp);
+        let at = |threshold: f64| {
+            let alarms = |s: usize| scores[s].iter().map(|score| *score >= threshold).collect();
+            (threshold, Figures::of(&self.streams, &self.judged(alarms)))
+        };
+        thresholds.into_iter().map(at).find(|(_, of)| of.keeps())
+    }
 }
 
 /// Rows of the table of detectors.
@@ -230,24 +259,6 @@ impl Table {
             precision: Some(of.found / (of.found + wrong).max(f64::MIN_POSITIVE)),
         });
     }
-}
-
-/// The lowest threshold by which few enough clean streams alarm.
-fn tuned(streams: &[Stream], scores: &[Vec<f64>]) -> Option<(f64, Figures)> {
-    let clean = streams.iter().zip(scores).filter(|(s, _)| s.anomaly.is_none());
-    let mut thresholds: Vec<f64> = clean
-        .map(|(_, scores)| scores.iter().copied().fold(0.0, f64::max).next_up())
-        .collect();
-    thresholds.sort_by(f64::total_cmp);
-    let at = |threshold: f64| {
-        let outcomes: Vec<Outcome> = streams
-            .iter()
-            .zip(scores)
-            .map(|(s, scores)| judge(s, &scores.iter().map(|score| *score >= threshold).collect::<Vec<_>>()))
-            .collect();
-        (threshold, Figures::of(streams, &outcomes))
-    };
-    thresholds.into_iter().map(at).find(|(_, of)| of.keeps())
 }
 
 /// The rows of one step.
