@@ -76,20 +76,10 @@ impl Judged {
         self.clean.iter().map(|one| one.calls.len()).sum()
     }
 
-    /// Of all tickets or calls, those for a fault, where such a share gets one in a year.
-    fn precision(&self, a_year: f64, found: f64, wrong_per_1000: f64) -> f64 {
-        let right = 1_000.0 * a_year / 12.0 * found;
-        if right > 0.0 {
-            right / (right + wrong_per_1000)
-        } else {
-            0.0
-        }
-    }
-
     /// The same of calls: as they were counted.
     fn calls_precision(&self, a_year: f64, faulty: &[Faulty]) -> f64 {
         let called = share(faulty.iter(), |one| one.call_days.is_some());
-        self.precision(a_year, called, self.rate(self.calls()).0)
+        precision(a_year, called, self.rate(self.calls()).0)
     }
 }
 
@@ -217,7 +207,7 @@ fn summary(of: &Judged) -> Vec<Found> {
             of: all,
             wrong: wrong as f64,
             watched: format!("{} device-months", of.months()),
-            precision: Some(of.precision(FAULTS_A_YEAR[1], found / all.max(1.0), per_1000)),
+            precision: Some(precision(FAULTS_A_YEAR[1], found / all.max(1.0), per_1000)),
         }
     };
     vec![
@@ -350,6 +340,16 @@ fn bars(name: &str, of: &Judged, bounds: &Bounds) -> Vec<Bar> {
         bars.push(Bar::at_least(format!("{name}-precision{end}"), precision, 0.9));
     }
     bars
+}
+
+/// Of all tickets or calls, those for a fault, where such a share gets one in a year.
+fn precision(a_year: f64, found: f64, wrong_per_1000: f64) -> f64 {
+    let right = 1_000.0 * a_year / 12.0 * found;
+    if right > 0.0 {
+        right / (right + wrong_per_1000)
+    } else {
+        0.0
+    }
 }
 
 fn share<'a>(of: impl Iterator<Item = &'a Faulty>, is: impl Fn(&Faulty) -> bool) -> f64 {
