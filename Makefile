@@ -5,7 +5,7 @@ XTASK := cargo run --quiet --package xtask --
 EXAMPLES := $${CARGO_TARGET_DIR:-target}/release/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-firmware test test-voice test-firmware check bench bench-agents bench-apply bench-broker bench-calls bench-desk bench-idle bench-predict bench-steady bench-store attack soak-kill fuzz fuzz-http eval real-input fmt deny setup
+.PHONY: help demo demo-firmware test test-voice test-firmware check bench bench-agents bench-apply bench-broker bench-calls bench-desk bench-idle bench-predict bench-steady bench-store attack soak-kill fuzz fuzz-http eval eval-long real-input fmt deny setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -79,9 +79,11 @@ fuzz-http: ## Some 1,000 requests made up for each operation of the API, against
 	@cargo build --quiet --workspace --bin forecall
 	@FORECALL_HTTP_EXAMPLES=1000 cargo test --package tests-hub --test hub -- schemathesis --nocapture
 
-eval: ## Score the models on the evaluation data
-	@cargo build --quiet --release --workspace --example evaluate
-	@$(EXAMPLES)/evaluate
+eval: ## Score the models on recorded and simulated appliances: some 20 minutes on two cores, then the page of results
+	@$(XTASK) eval
+
+eval-long: ## The same on so many months that one false call in 20,000 would be seen: the better part of an hour, not while tuning
+	@$(XTASK) eval --long
 
 real-input: ## Replay recorded pump-rig faults through the whole hub over a SIPp trunk (needs ../shared/data)
 	@cargo build --release --workspace --bin forecall --example real_input

@@ -231,7 +231,14 @@ def main() -> None:
     bars = results.Bars()
     bars.at_most("false tickets, per 1,000 device-months", 1_000 * ticket.false / ticket.healthy_months, 1)
     bars.at_most("false calls, per 20,000 device-months", 20_000 * call.false / call.healthy_months, 1)
-    sys.exit(results.write("hdd", "fleet", [file], lines, bars))
+    found = tuple(
+        results.Found(
+            f"{name}, {budget}s", len(one.leads), one.failed, one.false, f"{one.healthy_months} device-months",
+            one.right / max(one.right + one.false, 1),
+        )
+        for (name, budget), one in outcomes.items()
+    )
+    sys.exit(results.write("hdd", "fleet", [file], lines, bars, found))
 
 
 if __name__ == "__main__":

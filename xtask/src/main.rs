@@ -9,7 +9,9 @@
 
 mod bench;
 mod check;
+mod eval;
 mod firmware;
+mod results;
 mod run;
 mod setup;
 mod test;
@@ -54,6 +56,14 @@ enum Chore {
         /// Names of examples.
         names: Vec<String>,
     },
+    /// Score the models on recorded and simulated appliances, and write the page of results.
+    Eval {
+        /// In place of all others what takes the better part of an hour: so many months that false calls can be counted.
+        #[arg(long)]
+        long: bool,
+    },
+    /// Write the page of results from the figures that the evaluations left.
+    Results,
     /// The house rules no compiler checks: layering, bans, documents.
     Tidy,
 }
@@ -69,6 +79,8 @@ fn main() -> ExitCode {
         Chore::TestFirmware => test::test(test::Part::Firmware),
         Chore::Check => check::check(),
         Chore::Bench { names } => bench::bench(&names),
+        Chore::Eval { long } => eval::eval(long),
+        Chore::Results => results::results(),
         Chore::Tidy => tidy::tidy(),
     };
     match result {

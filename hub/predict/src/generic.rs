@@ -19,7 +19,7 @@ mod watching;
 
 pub use channel::Channel;
 pub use condition::Condition;
-pub use fleet::fleet_floors;
+pub use fleet::{DEVICES_MIN, MOVES_MAX, WATCHED_DAYS_MIN, fleet_floors, refreshed_floors};
 pub use regression::{Influence, conditions};
 pub use settings::{Settings, StepOf};
 pub use unit::Unit;

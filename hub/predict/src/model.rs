@@ -155,9 +155,12 @@ impl Model {
     pub(crate) fn generic(file: &Path, profile: ApplianceProfile) -> Option<Model> {
         let manifest = Manifest::generic(&profile)?;
         let kit = Kit::of(&manifest, &profile)?;
+        // It is made here of the profile, so its manifest is all there is of it.
+        let text = toml::to_string(&manifest).ok()?;
         Some(Model {
             folder: file.to_owned(),
             id: manifest.id(),
+            hash: hash(&[text.as_bytes()]),
             manifest,
             profile,
             judge: Judge::Generic(kit),

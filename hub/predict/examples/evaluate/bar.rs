@@ -10,12 +10,28 @@ pub enum Bound {
 
 /// One bar.
 pub struct Bar {
-    pub name: &'static str,
+    pub name: String,
     pub value: f64,
     pub bound: Bound,
 }
 
 impl Bar {
+    pub fn at_least(name: impl Into<String>, value: f64, bound: f64) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            bound: Bound::AtLeast(bound),
+        }
+    }
+
+    pub fn at_most(name: impl Into<String>, value: f64, bound: f64) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            bound: Bound::AtMost(bound),
+        }
+    }
+
     pub fn held(&self) -> bool {
         match self.bound {
             Bound::AtLeast(bound) => self.value >= bound,

@@ -5,39 +5,62 @@ use std::collections::BTreeMap;
 use hub_core::budget::history::{ConfirmedFault, HighestScore, History, MONTHS_FIRST, MONTHS_MAX, MonthOfScores};
 use hub_core::budget::ledger::Ledger;
 use hub_core::budget::level::Thresholds;
+use hub_core::budget::precision::{CallFacts, Faults, ScoreBand, faults_at};
 use hub_core::budget::{Budget, Draws, Month};
 use hub_core::id::ApplianceId;
+use hub_core::outcome::Verdict;
 use jiff::civil::date;
-use rand::{RngCore, SeedableRng};
+use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tests_world::scores::{ScoredFleet, ScoredMonth};
 
-use crate::bar::{Bar, Bound};
+use crate::bar::Bar;
+use crate::part::{Data, Evidence, Found, Part};
 
 /// Appliances of a fleet, and fleets that are drawn: of each size 4,800,000 appliances' months are judged.
 const FLEETS: [(u32, u64); 3] = [(1_000, 400), (10_000, 40), (100_000, 4)];
 /// Months that thresholds are taken from, with the names of the bars of each size of fleet.
-const CASES: [(usize, [[&str; 2]; 3]); 2] = [
+const CASES: [(usize, [[&str; 3]; 3]); 2] = [
     (
         MONTHS_FIRST,
         [
-            ["budget-tickets-1000", "budget-calls-1000"],
-            ["budget-tickets-10000", "budget-calls-10000"],
-            ["budget-tickets-100000", "budget-calls-100000"],
+            ["budget-tickets-1000", "budget-calls-1000", "budget-unattended-1000"],
+            ["budget-tickets-10000", "budget-calls-10000", "budget-unattended-10000"],
+            [
+                "budget-tickets-100000",
+                "budget-calls-100000",
+                "budget-unattended-100000",
+            ],
         ],
     ),
     (
         MONTHS_MAX,
         [
-            ["budget-tickets-1000-year", "budget-calls-1000-year"],
-            ["budget-tickets-10000-year", "budget-calls-10000-year"],
-            ["budget-tickets-100000-year", "budget-calls-100000-year"],
+            [
+                "budget-tickets-1000-year",
+                "budget-calls-1000-year",
+                "budget-unattended-1000-year",
+            ],
+            [
+                "budget-tickets-10000-year",
+                "budget-calls-10000-year",
+                "budget-unattended-10000-year",
+            ],
+            [
+                "budget-tickets-100000-year",
+                "budget-calls-100000-year",
+                "budget-unattended-100000-year",
+            ],
         ],
     ),
 ];
 /// Months before the first that is judged, the same for both, so that both are judged on the same ones.
 const BEFORE: i32 = MONTHS_MAX as i32;
 const JUDGED: i32 = 12;
+/// Share of the tickets on which somebody says what was found.
+const ANSWERED: f64 = 0.7;
+/// Each prediction of these fleets names a class.
+const CLASS: &str = "a_named_class";
 
 /// What thresholds of one kind did in the months that were judged.
 #[derive(Default)]
@@ -56,10 +79,24 @@ struct Tally {
     showing: u32,
     tickets: Realised,
     calls: Realised,
+    unattended: Realised,
 }
 
-pub fn evaluate() -> Vec<Bar> {
-    let mut bars = Vec::new();
+pub fn evaluate() -> Part {
+    let mut part = Part {
+        name: "budgets",
+        evidence: Evidence::Simulated,
+        data: Data::Seeds("tests/world scores, a seed a fleet".into()),
+        lines: vec![
+            "Highest scores of simulated fleets, each month judged by thresholds of the months before it, a year long. False ones per 1,000 appliances and month."
+                .to_owned(),
+            String::new(),
+            "| fleet | months of history | what | false (95 %) | budget | months over it | worst month | faults that show found | right |".to_owned(),
+            format!("|{}", " --- |".repeat(9)),
+        ],
+        found: Vec::new(),
+        bars: Vec::new(),
+    };
     for (months, names) in CASES {
         for ((appliances, fleets), names) in FLEETS.into_iter().zip(names) {
             let mut tally = Tally::default();
@@ -68,22 +105,27 @@ pub fn evaluate() -> Vec<Bar> {
             let kinds = [
                 ("tickets", &tally.tickets, budgets.tickets),
                 ("calls", &tally.calls, budgets.calls),
+                ("unattended calls", &tally.unattended, budgets.calls),
             ];
             for ((kind, realised, budget), name) in kinds.into_iter().zip(names) {
-                let what = format!("budgets: {fleets} fleets of {appliances}, {months} months: {kind}");
-                let value = tally.report(&what, realised, budget);
-                let bound = Bound::AtMost(budget.per_1000());
-                bars.push(Bar { name, value, bound });
+                let value = tally.per_1000(realised);
+                part.lines
+                    .push(tally.row(&format!("{appliances} | {months} | {kind}"), realised, budget));
+                println!("budgets {}", part.lines.last().map_or("", String::as_str));
+                part.found
+                    .push(tally.found(format!("{kind}, fleets of {appliances}, {months} months"), realised));
+                part.bars.push(Bar::at_most(name, value, budget.per_1000()));
             }
         }
     }
-    bars
+    part
 }
 
 /// A fleet from the first month on; those after a year are judged.
 fn live(appliances: u32, seed: u64, months: usize, tally: &mut Tally) {
     let mut fleet = ScoredFleet::draw(appliances, seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut verdicts = ChaCha8Rng::seed_from_u64(seed + 1_000_000);
     let mut draw = || rng.next_u64();
     let mut ledger = Ledger::default();
     let mut known: BTreeMap<String, Past> = BTreeMap::new();
@@ -99,6 +141,8 @@ fn live(appliances: u32, seed: u64, months: usize, tally: &mut Tally) {
         let lived = fleet.next_month();
         if number >= BEFORE {
             tally.judge(&lived, &ledger);
+            tally.ring(month, &lived, &ledger, &known);
+            answer(month, &lived, &mut ledger, &mut verdicts);
         }
         for (model, units) in lived.iter().enumerate() {
             known.entry(name(model)).or_default().learn(month, units);
@@ -108,6 +152,34 @@ fn live(appliances: u32, seed: u64, months: usize, tally: &mut Tally) {
 
 fn name(model: usize) -> String {
     format!("model {model}")
+}
+
+/// People say what they found behind the tickets of a month.
+fn answer(month: Month, lived: &[Vec<ScoredMonth>], ledger: &mut Ledger, rng: &mut ChaCha8Rng) {
+    for (model, units) in lived.iter().enumerate() {
+        let entry = ledger.model(&name(model));
+        let Some((ticket, call)) = entry.and_then(|entry| entry.thresholds.as_ref()).map(levels) else {
+            continue;
+        };
+        for unit in units.iter().filter(|unit| f64::from(unit.score) >= ticket) {
+            let verdict = if unit.fault_shows {
+                Verdict::Right
+            } else {
+                Verdict::Wrong
+            };
+            if rng.random::<f64>() < ANSWERED {
+                ledger.observe(ScoreBand::of(f64::from(unit.score), call), verdict, month);
+            }
+        }
+    }
+}
+
+/// Thresholds of tickets and of calls.
+fn levels(thresholds: &Thresholds) -> (f64, Option<f64>) {
+    (
+        thresholds.tickets.in_force,
+        thresholds.calls.map(|calls| calls.in_force),
+    )
 }
 
 /// What was seen of one appliance model.
@@ -166,18 +238,53 @@ impl Tally {
         self.calls.month(calls, watched, budgets.calls);
     }
 
-    /// Prints what came of a budget; the false ones per 1,000 appliances and month.
-    fn report(&self, what: &str, realised: &Realised, budget: Budget) -> f64 {
+    /// Calls that the whole gate lets out without a person; the breaker, which counts by the day, is left open.
+    fn ring(&mut self, month: Month, lived: &[Vec<ScoredMonth>], ledger: &Ledger, known: &BTreeMap<String, Past>) {
+        let all: u32 = lived.iter().map(|units| units.len() as u32).sum();
+        let mut false_ones = 0;
+        for (model, units) in lived.iter().enumerate() {
+            let model = name(model);
+            let entry = ledger.model(&model).and_then(|entry| entry.thresholds.as_ref());
+            let Some((ticket, call_level)) = entry.map(levels) else {
+                continue;
+            };
+            for unit in units.iter().filter(|unit| f64::from(unit.score) >= ticket) {
+                let score = f64::from(unit.score);
+                let confirmed = known.values().flat_map(|past| &past.faults);
+                let of_fleet = faults_at(confirmed, score);
+                let Some(precision) = ledger.precision(&model, score, of_fleet, Faults::default(), month) else {
+                    continue;
+                };
+                let facts = CallFacts {
+                    fault_class: CLASS,
+                    score,
+                    call_level,
+                    breaker_lets_out: true,
+                    precision,
+                    watched: all,
+                };
+                if facts.withheld().is_empty() {
+                    self.unattended.add(unit.fault_shows);
+                    false_ones += u32::from(!unit.fault_shows);
+                }
+            }
+        }
+        self.unattended.month(false_ones, all, ledger.budgets().calls);
+    }
+
+    fn per_1000(&self, realised: &Realised) -> f64 {
+        1_000.0 * f64::from(realised.wrong) / f64::from(self.device_months)
+    }
+
+    /// What came of a budget, as a row of the table.
+    fn row(&self, of: &str, realised: &Realised, budget: Budget) -> String {
         let (wrong, right) = (f64::from(realised.wrong), f64::from(realised.right));
         let thousands = f64::from(self.device_months) / 1_000.0;
-        let per_1000 = wrong / thousands;
         // The square root of a Poisson count has a deviation of a half (Bartlett, Supplement to the JRSS 3, 1936).
         let bound = |deviations: f64| (wrong.sqrt() + deviations / 2.0).max(0.0).powi(2) / thousands;
-        println!(
-            "{what}: {} false in {} appliances' months = {per_1000:.3} (95 %: {:.3} to {:.3}) per 1,000 and month, budget {}; over \
-             it in {:.0} % of the fleets' months, worst {:.2}; {:.0} % of the faults that show that month, {:.0} % right",
-            realised.wrong,
-            self.device_months,
+        format!(
+            "| {of} | {:.3} ({:.3} to {:.3}) | {} | {:.0} % | {:.2} | {:.0} % | {:.0} % |",
+            self.per_1000(realised),
             bound(-1.96),
             bound(1.96),
             budget.per_1000(),
@@ -185,8 +292,19 @@ impl Tally {
             realised.worst,
             100.0 * right / f64::from(self.showing),
             100.0 * right / (right + wrong).max(1.0),
-        );
-        per_1000
+        )
+    }
+
+    fn found(&self, what: String, realised: &Realised) -> Found {
+        let (wrong, right) = (f64::from(realised.wrong), f64::from(realised.right));
+        Found {
+            what,
+            found: right,
+            of: f64::from(self.showing),
+            wrong,
+            watched: format!("{} device-months", self.device_months),
+            precision: Some(right / (right + wrong).max(1.0)),
+        }
     }
 }
 
@@ -196,14 +314,18 @@ impl Realised {
         let reached = |unit: &&ScoredMonth| threshold.is_some_and(|threshold| f64::from(unit.score) >= threshold);
         let mut wrong = 0;
         for unit in units.iter().filter(reached) {
-            if unit.fault_shows {
-                self.right += 1;
-            } else {
-                wrong += 1;
-            }
+            self.add(unit.fault_shows);
+            wrong += u32::from(!unit.fault_shows);
         }
-        self.wrong += wrong;
         wrong
+    }
+
+    fn add(&mut self, is_right: bool) {
+        if is_right {
+            self.right += 1;
+        } else {
+            self.wrong += 1;
+        }
     }
 
     fn month(&mut self, wrong: u32, watched: u32, budget: Budget) {

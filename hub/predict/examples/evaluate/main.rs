@@ -1,88 +1,139 @@
 //! Evaluation of the models on recorded and simulated appliances.
 //!
-//! `evaluate --data ../shared/data/skab --models models [--only pump-rig|washing-machine|hard|budgets|skab|tracebase]
-//! [--scores FILE] [--calibration ROWS] [--machines NUMBER] [--threads NUMBER]`. Ends with one line a bar,
-//! `bar NAME VALUE BOUND held|missed`, and fails if one is missed.
+//! `evaluate --data ../shared/data/skab --models models [--only PART] [--figures FOLDER] [--scores FILE] [--calibration ROWS]
+//! [--machines NUMBER] [--threads NUMBER]`. Parts are `washing-machine`, `hard`, `fridge`, `firmware`, `first`, `pump-rig`, `skab`,
+//! `tracebase`, `budgets`, `breaker`, and `long`, which runs only where it is asked for. Ends with one line a bar, `bar NAME VALUE BOUND
+//! held|missed`, and fails if one is missed. With `--figures` each part is written to a file, from which `cargo xtask results`
+//! makes the page of results.
 #![expect(clippy::print_stdout, reason = "a report on standard output")]
 
 mod bar;
+mod breaker;
 mod budgets;
 mod generic;
 mod hard;
+mod part;
 mod pump_rig;
 mod recut;
 mod scores;
 mod tracebase;
 mod washing_machine;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+
+use part::Part;
+use scores::Score;
+
+/// Part that takes too long to run with the others.
+const LONG: &str = "long";
+const PARTS: [&str; 11] = [
+    "washing-machine",
+    "hard",
+    "fridge",
+    "firmware",
+    "first",
+    "pump-rig",
+    "skab",
+    "tracebase",
+    "budgets",
+    "breaker",
+    LONG,
+];
+
+struct Arguments {
+    /// The recordings of the pump rig; other recorded data lie in folders beside it.
+    data: PathBuf,
+    models: PathBuf,
+    only: Option<String>,
+    figures: Option<PathBuf>,
+    scores: Option<PathBuf>,
+    calibration: u32,
+    size: hard::Size,
+}
 
 fn main() -> anyhow::Result<()> {
-    let mut data = PathBuf::from("../shared/data/skab");
-    let mut models = PathBuf::from("models");
-    let mut calibration = 200;
-    let mut size = hard::Size::default();
-    let (mut only, mut score_file) = (None, None::<PathBuf>);
+    let arguments = arguments()?;
+    let (mut missed, mut bars, mut scores) = (false, Vec::new(), Vec::new());
+    for name in PARTS {
+        if arguments.only.as_deref().map_or(name == LONG, |only| only != name) {
+            continue;
+        }
+        let Some(part) = evaluate(name, &arguments, &mut scores)? else {
+            println!(
+                "{name} skipped: the recorded data are not beside {}",
+                arguments.data.display()
+            );
+            continue;
+        };
+        if let Some(folder) = &arguments.figures {
+            part.write(folder, arguments.data.parent().unwrap_or(Path::new("")))?;
+        }
+        missed |= !part.bars.iter().all(bar::Bar::held);
+        bars.extend(part.bars);
+    }
+    if let Some(path) = &arguments.scores {
+        scores::write(path, &scores)?;
+    }
+    bars.iter().for_each(|bar| println!("{bar}"));
+    if missed {
+        bail!("a bar was missed")
+    }
+    Ok(())
+}
+
+/// None where recorded data are needed and are not there.
+fn evaluate(name: &str, arguments: &Arguments, scores: &mut Vec<Score>) -> anyhow::Result<Option<Part>> {
+    let Arguments { data, models, size, .. } = arguments;
+    let power = data.with_file_name("tracebase");
+    let part = match name {
+        "washing-machine" => washing_machine::evaluate(models, scores)?,
+        "hard" => hard::washing_machines(models, size)?,
+        "fridge" => hard::fridges(size)?,
+        "firmware" => hard::wave(models, size)?,
+        "first" => hard::first(models, size)?,
+        "pump-rig" if data.is_dir() => pump_rig::evaluate(data, models, scores, arguments.calibration)?,
+        "skab" if data.is_dir() => generic::evaluate(data, models)?,
+        "tracebase" if power.is_dir() => tracebase::evaluate(&power)?,
+        "budgets" => budgets::evaluate(),
+        "breaker" => breaker::evaluate(),
+        LONG => hard::long(models, size)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(part))
+}
+
+fn arguments() -> anyhow::Result<Arguments> {
+    let mut read = Arguments {
+        data: PathBuf::from("../shared/data/skab"),
+        models: PathBuf::from("models"),
+        only: None,
+        figures: None,
+        scores: None,
+        calibration: 200,
+        size: hard::Size {
+            units: None,
+            threads: 2,
+        },
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        let Some(value) = arguments.next() else {
-            bail!("{name} needs a value")
-        };
+        let value = arguments.next().with_context(|| format!("{name} needs a value"))?;
         match name.as_str() {
-            "--data" => data = value.into(),
-            "--models" => models = value.into(),
-            "--only" => only = Some(value),
-            "--calibration" => calibration = value.parse()?,
-            "--machines" => size.machines = value.parse()?,
-            "--threads" => size.threads = value.parse::<u64>()?.clamp(1, 2),
-            "--scores" => score_file = Some(value.into()),
+            "--data" => read.data = value.into(),
+            "--models" => read.models = value.into(),
+            "--only" if PARTS.contains(&value.as_str()) => read.only = Some(value),
+            "--only" => bail!("no part {value}; there are {}", PARTS.join(", ")),
+            "--figures" => read.figures = Some(value.into()),
+            "--calibration" => read.calibration = value.parse()?,
+            "--machines" => read.size.units = Some(value.parse()?),
+            "--threads" => read.size.threads = value.parse::<u64>()?.clamp(1, 2),
+            "--scores" => read.scores = Some(value.into()),
             _ => bail!(
-                "unknown argument {name}: --data, --models, --only, --scores, --calibration, --machines or --threads"
+                "unknown argument {name}: --data, --models, --only, --figures, --scores, --calibration, --machines or --threads"
             ),
         }
     }
-    let (mut bars, mut scores) = (Vec::new(), Vec::new());
-    let wanted = |family: &str| only.as_deref().is_none_or(|o| o == family);
-    if wanted("washing-machine") {
-        bars.extend(washing_machine::evaluate(&models, &mut scores)?);
-    }
-    if wanted("hard") {
-        bars.extend(hard::evaluate(&models, &size)?);
-    }
-    if wanted("pump-rig") {
-        if data.is_dir() {
-            bars.extend(pump_rig::evaluate(&data, &models, &mut scores, calibration)?);
-        } else {
-            println!("pump-rig skipped: the recorded data are not at {}", data.display());
-        }
-    }
-    if wanted("skab") {
-        if data.is_dir() {
-            bars.extend(generic::evaluate(&data, &models)?);
-        } else {
-            println!("skab skipped: the recorded data are not at {}", data.display());
-        }
-    }
-    let power = data.with_file_name("tracebase");
-    if wanted("tracebase") {
-        if power.is_dir() {
-            tracebase::evaluate(&power)?;
-        } else {
-            println!("tracebase skipped: the recorded data are not at {}", power.display());
-        }
-    }
-    if wanted("budgets") {
-        bars.extend(budgets::evaluate());
-    }
-    if let Some(path) = score_file {
-        scores::write(&path, &scores)?;
-    }
-    bars.iter().for_each(|bar| println!("{bar}"));
-    if bars.iter().all(bar::Bar::held) {
-        Ok(())
-    } else {
-        bail!("a bar was missed")
-    }
+    Ok(read)
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use hub_predict::{Model, Row, Table, Verdict, read_rows, score_rows};
 
-use crate::bar::{Bar, Bound};
+use crate::bar::Bar;
+use crate::part::{Data, Evidence, Found, Part};
 use crate::scores::{Score, Sustained};
 
 /// Rows of the fault-free recording that are kept from training, cut into pieces.
@@ -34,7 +35,7 @@ struct Judged {
     held_within: f32,
 }
 
-pub fn evaluate(data: &Path, models: &Path, scores: &mut Vec<Score>, calibration: u32) -> anyhow::Result<Vec<Bar>> {
+pub fn evaluate(data: &Path, models: &Path, scores: &mut Vec<Score>, calibration: u32) -> anyhow::Result<Part> {
     println!(
         "pump-rig: calibration {calibration} rows ({SHORT_CALIBRATION} where the onset is before row {EARLY_ONSET})"
     );
@@ -42,7 +43,7 @@ pub fn evaluate(data: &Path, models: &Path, scores: &mut Vec<Score>, calibration
         "{:<16} {:>6} {:>6} {:>6} {:>8} {:>8}  fault class, probability, top",
         "run", "onset", "alarm", "delay", "before", "within"
     );
-    let (mut found, mut gate, mut false_alarms, mut runs) = (0, 0, 0, 0);
+    let (mut found, mut gate, mut false_alarms, mut runs) = (0_u32, 0_u32, 0_usize, 0_u32);
     for stream in streams(data, models)? {
         let judged = judge(&stream, calibration)?;
         if judged.held_before > 0.0 {
@@ -59,26 +60,35 @@ pub fn evaluate(data: &Path, models: &Path, scores: &mut Vec<Score>, calibration
                 held: judged.held_within,
             });
         }
-        runs += usize::from(stream.anomaly.is_some());
-        found += usize::from(judged.found);
-        gate += usize::from(judged.at_call_gate);
+        runs += u32::from(stream.anomaly.is_some());
+        found += u32::from(judged.found);
+        gate += u32::from(judged.at_call_gate);
         false_alarms += judged.false_alarms;
     }
-    println!(
-        "pump-rig: {found} of {runs} found, {gate} with probability 0.9 or more, {false_alarms} early or on clean pieces"
+    let said = format!(
+        "{found} of {runs} runs with a fault found, {gate} with probability 0.9 or more; {false_alarms} alarms before an onset or on {} clean \
+         pieces. Each run is judged by a model that never saw its fault group.",
+        CLEAN.len()
     );
-    Ok(vec![
-        Bar {
-            name: "pump-rig-found-of-19",
-            value: found as f64,
-            bound: Bound::AtLeast(14.0),
-        },
-        Bar {
-            name: "pump-rig-false-tickets",
-            value: false_alarms as f64,
-            bound: Bound::AtMost(2.0),
-        },
-    ])
+    println!("pump-rig: {said}");
+    Ok(Part {
+        name: "pump-rig",
+        evidence: Evidence::Laboratory,
+        data: Data::Files(recordings(data)?),
+        lines: vec![said],
+        found: vec![Found {
+            what: "pump-rig/1".into(),
+            found: f64::from(found),
+            of: f64::from(runs),
+            wrong: false_alarms as f64,
+            watched: format!("{} streams", runs as usize + CLEAN.len()),
+            precision: Some(f64::from(found) / (f64::from(found) + false_alarms as f64).max(1.0)),
+        }],
+        bars: vec![
+            Bar::at_least("pump-rig-found-of-19", f64::from(found), 14.0),
+            Bar::at_most("pump-rig-false-tickets", false_alarms as f64, 2.0),
+        ],
+    })
 }
 
 fn streams(data: &Path, models: &Path) -> anyhow::Result<Vec<Stream>> {
@@ -113,6 +123,17 @@ fn streams(data: &Path, models: &Path) -> anyhow::Result<Vec<Stream>> {
         });
     }
     Ok(streams)
+}
+
+/// All recordings that are judged, as paths below the folder in which `data` is.
+pub fn recordings(data: &Path) -> anyhow::Result<Vec<String>> {
+    let folder = data.file_name().unwrap_or_default().to_string_lossy();
+    let runs = fault_runs(data)?.into_iter().map(|(name, _)| name);
+    let all = runs.chain([
+        "anomaly-free/anomaly-free-first5600.csv".to_owned(),
+        "fault_classes.csv".to_owned(),
+    ]);
+    Ok(all.map(|name| format!("{folder}/{name}")).collect())
 }
 
 /// The recorded runs with a fault: file below `data`, and fault group.

@@ -9,7 +9,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tests_world::{FaultKind, FaultPlan, Unit, WashingMachine};
 
-use crate::bar::{Bar, Bound};
+use crate::bar::Bar;
+use crate::part::{Data, Evidence, Found, Part};
 use crate::scores::{Score, Sustained};
 
 /// Seed of the fleet that the bars are measured on, and of the one that probabilities are fitted to. Neither is the
@@ -33,7 +34,7 @@ struct Lived {
     probability: f32,
 }
 
-pub fn evaluate(models: &Path, scores: &mut Vec<Score>) -> anyhow::Result<Vec<Bar>> {
+pub fn evaluate(models: &Path, scores: &mut Vec<Score>) -> anyhow::Result<Part> {
     let model = Arc::new(Model::load(&models.join("washing-machine"))?);
     for life in fleet(SEEDS.1) {
         let fault = life.fault.is_some();
@@ -70,34 +71,33 @@ pub fn evaluate(models: &Path, scores: &mut Vec<Score>) -> anyhow::Result<Vec<Ba
         }
     }
     leads.sort_by(f64::total_cmp);
-    println!(
-        "washing-machine: {found} of {UNITS} faulty units found before failure (median {:.1} days before, {early} alarmed before the onset), {named} named right, \
-         {gate} with probability 0.9 or more; {healthy_alarms} of {UNITS} healthy units alarmed in {DAYS} days",
+    let said = format!(
+        "The first world, which is easy: {found} of {UNITS} faulty units found before failure (median {:.1} days before, {early} alarmed before \
+         the onset), {named} named right, {gate} with probability 0.9 or more; {healthy_alarms} of {UNITS} healthy units alarmed in {DAYS} days.",
         leads.get(leads.len() / 2).copied().unwrap_or(f64::NAN)
     );
+    println!("washing-machine: {said}");
     let share = |part: usize, of: usize| part as f64 / of.max(1) as f64;
-    Ok(vec![
-        Bar {
-            name: "washing-machine-found",
-            value: share(found, UNITS),
-            bound: Bound::AtLeast(0.9),
-        },
-        Bar {
-            name: "washing-machine-healthy-alarms",
-            value: healthy_alarms as f64,
-            bound: Bound::AtMost(2.0),
-        },
-        Bar {
-            name: "washing-machine-class-right",
-            value: share(named, found),
-            bound: Bound::AtLeast(0.9),
-        },
-        Bar {
-            name: "washing-machine-call-gate",
-            value: share(gate, UNITS),
-            bound: Bound::AtLeast(0.8),
-        },
-    ])
+    Ok(Part {
+        name: "washing-machine",
+        evidence: Evidence::Simulated,
+        data: Data::Seeds(format!("tests/world, seeds {} and {}", SEEDS.0, SEEDS.1)),
+        lines: vec![said],
+        found: vec![Found {
+            what: "washing-machine/1".into(),
+            found: found as f64,
+            of: UNITS as f64,
+            wrong: (early + healthy_alarms) as f64,
+            watched: format!("{UNITS} units for {DAYS} days"),
+            precision: None,
+        }],
+        bars: vec![
+            Bar::at_least("washing-machine-found", share(found, UNITS), 0.9),
+            Bar::at_most("washing-machine-healthy-alarms", healthy_alarms as f64, 2.0),
+            Bar::at_least("washing-machine-class-right", share(named, found), 0.9),
+            Bar::at_least("washing-machine-call-gate", share(gate, UNITS), 0.8),
+        ],
+    })
 }
 
 /// Healthy units, then as many faulty ones: the kinds in turn, onset at day 20 to 40, failure 15 to 40 days later.

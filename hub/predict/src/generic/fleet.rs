@@ -3,6 +3,13 @@
 /// Of the devices' wanders, the one that is the floor: three quarters of them wander less.
 const QUANTILE: (usize, usize) = (3, 4);
 
+/// Devices with a floor of their own that make a fleet.
+pub const DEVICES_MIN: usize = 30;
+/// Days for which a device has to be watched before its wander counts.
+pub const WATCHED_DAYS_MIN: f64 = 30.0;
+/// Share by which a floor moves in a month at most: one odd month, or a wave of new devices, turns no detector blind or noisy.
+pub const MOVES_MAX: f64 = 0.2;
+
 /// Floors for [`super::Settings::fleet_floors`] by the wanders of devices ([`super::Unit::wander`]), each watched for a month at
 /// least and without a confirmed fault. A channel that fewer than `devices_min` of them have gets none: 30 are a fleet.
 pub fn fleet_floors(channels: usize, wanders: &[Vec<(usize, f64)>], devices_min: usize) -> Vec<Option<f64>> {
@@ -14,6 +21,23 @@ pub fn fleet_floors(channels: usize, wanders: &[Vec<(usize, f64)>], devices_min:
         wanders.get(place).copied().filter(|_| wanders.len() >= devices_min)
     };
     (0..channels).map(floor).collect()
+}
+
+/// The floors of a month from those of the month before and what the fleet shows now, once a month: each moves by a fifth at
+/// most. One that the fleet shows for the first time is taken as it is, and one that too few devices show stays as it was. Where `before` has
+/// other channels, it counts as if there were none.
+pub fn refreshed_floors(before: &[Option<f64>], shown: &[Option<f64>]) -> Vec<Option<f64>> {
+    let before = if before.len() == shown.len() { before } else { &[] };
+    let refreshed = |(channel, shown): (usize, &Option<f64>)| {
+        let before = before.get(channel).copied().flatten();
+        match (before, *shown) {
+            (Some(before), Some(shown)) if before > 0.0 => {
+                Some(shown.clamp(before * (1.0 - MOVES_MAX), before * (1.0 + MOVES_MAX)))
+            }
+            (before, shown) => shown.or(before),
+        }
+    };
+    shown.iter().enumerate().map(refreshed).collect()
 }
 
 #[cfg(test)]
@@ -28,5 +52,27 @@ mod tests {
         assert_eq!(fleet_floors(3, &wanders, 1), [Some(30.0), None, Some(7.0)]);
         assert_eq!(fleet_floors(1, &wanders, 41), [None]);
         assert_eq!(fleet_floors(1, &[], 0), [None]);
+    }
+
+    #[test]
+    fn a_floor_moves_by_a_fifth_a_month_and_stays_where_nothing_is_shown() {
+        let before = [Some(1.0), Some(1.0), Some(1.0), None, None];
+        let shown = [Some(3.0), Some(0.1), None, Some(5.0), None];
+        let refreshed = refreshed_floors(&before, &shown);
+        assert_eq!(refreshed, [Some(1.2), Some(0.8), Some(1.0), Some(5.0), None]);
+        let near = refreshed_floors(&[Some(1.0)], &[Some(1.1)]);
+        assert_eq!(near, [Some(1.1)]);
+        assert_eq!(refreshed_floors(&[], &shown), shown);
+        assert_eq!(refreshed_floors(&[Some(1.0)], &shown), shown, "other channels");
+    }
+
+    #[test]
+    fn floors_stay_positive_and_finite_over_years() {
+        let mut floors = vec![Some(0.5)];
+        for month in 0..120 {
+            let shown = [Some(if month % 2 == 0 { 0.0 } else { 1e9 })];
+            floors = refreshed_floors(&floors, &shown);
+        }
+        assert!(floors[0].is_some_and(|floor| floor > 0.0 && floor < 10.0), "{floors:?}");
     }
 }

@@ -1,8 +1,8 @@
 //! What a detector did on machines that it has not learned from: tickets and would-have calls, by machine.
 
-use tests_world::hard::{Course, Effect, Effects, Fault, WashingMachine};
+use tests_world::hard::{Course, Effect, Effects, Fault};
 
-use super::machine::effects_before;
+use super::unit::Lived;
 use super::watch::{MONTH_DAYS, Said, Watched};
 
 /// Days before the failure that a call has to be there, to be of use.
@@ -65,7 +65,7 @@ pub fn tickets(said: &[Said], calls_at: f64) -> Vec<Ticket> {
     tickets
 }
 
-pub fn clean(machine: &WashingMachine, watched: &Watched, days: u32, at: (f64, f64)) -> Clean {
+pub fn clean(lived: &Lived, watched: &Watched, days: u32, at: (f64, f64)) -> Clean {
     let months = watched.months(days);
     let counts = |day: f64| months.contains(&((day / MONTH_DAYS) as u32));
     let over = |limit: f64, score: fn(&Said) -> f64| {
@@ -75,13 +75,13 @@ pub fn clean(machine: &WashingMachine, watched: &Watched, days: u32, at: (f64, f
     let tickets = tickets(&watched.said, at.1);
     let told = |day: Option<f64>, top: usize| {
         day.filter(|day| counts(*day))
-            .map(|day| (effects_before(machine, day), top))
+            .map(|day| (lived.effects_before(day), top))
     };
     Clean {
         device_months: months.len() as u32,
         months: months
             .clone()
-            .map(|month| effects_before(machine, MONTH_DAYS * f64::from(month + 1)))
+            .map(|month| lived.effects_before(MONTH_DAYS * f64::from(month + 1)))
             .collect(),
         over: (over(at.0, |said| said.ticket), over(at.1, |said| said.call)),
         calls: tickets.iter().filter_map(|one| told(one.called, one.top)).collect(),

@@ -7,7 +7,7 @@ use hub_core::budget::history::{HighestScore, History, MonthOfScores};
 use hub_core::budget::level::{Thresholds, renew};
 use hub_core::budget::{Budgets, Draws, Month};
 use hub_core::id::ApplianceId;
-use hub_predict::generic::{Settings, conditions, fleet_floors};
+use hub_predict::generic::{DEVICES_MIN, Settings, WATCHED_DAYS_MIN, conditions, fleet_floors};
 use jiff::civil::date;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -20,9 +20,8 @@ use super::watch::{Said, Watched, watch};
 const FLOOR_ROUNDS: usize = 3;
 /// The same of thresholds, since the normal follows below half of one.
 const THRESHOLD_ROUNDS: usize = 3;
-/// Machines with a floor that are a fleet, and days for which each has to be watched.
-const DEVICES_MIN: usize = 30;
-const WATCHED_DAYS_MIN: f64 = 30.0;
+/// Name of the appliance model in budgets.
+const APPLIANCE: &str = "appliance";
 
 /// A detector with what a fleet taught.
 pub struct Learned {
@@ -43,7 +42,7 @@ pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32) -> Learned {
         conditions: conditions(&kit.channels, &kit.influences, steps.iter().map(Vec::as_slice)),
         // No machine of a fleet without a fault has a finding.
         threshold: f64::MAX,
-        ..Settings::of_runs()
+        ..kit.settings.clone()
     };
     for _ in 0..FLOOR_ROUNDS {
         let watched = fleet.iter().map(|runs| watch(runs, &kit.channels, &settings));
@@ -51,7 +50,7 @@ pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32) -> Learned {
         let wanders: Vec<_> = long.map(|one| one.wander).collect();
         settings.fleet_floors = fleet_floors(kit.channels.len(), &wanders, DEVICES_MIN);
     }
-    settings.threshold = Settings::of_runs().threshold;
+    settings.threshold = kit.settings.threshold;
     let (mut calls, mut device_months) = (f64::MAX, 0);
     for _ in 0..THRESHOLD_ROUNDS {
         let watched: Vec<Watched> = fleet.iter().map(|runs| watch(runs, &kit.channels, &settings)).collect();
@@ -100,7 +99,7 @@ fn thresholds(watched: &[Watched], days: u32, score: impl Fn(&Said) -> f64) -> O
         });
         history.record(MonthOfScores::new(first.plus(month as i32), highest));
     }
-    let histories = BTreeMap::from([("washing machine".to_owned(), history)]);
+    let histories = BTreeMap::from([(APPLIANCE.to_owned(), history)]);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut draw = || rng.next_u64();
     let next = first.plus(months as i32);
@@ -111,5 +110,5 @@ fn thresholds(watched: &[Watched], days: u32, score: impl Fn(&Said) -> f64) -> O
         &BTreeMap::new(),
         &mut Draws(&mut draw),
     );
-    renewed.remove("washing machine")
+    renewed.remove(APPLIANCE)
 }

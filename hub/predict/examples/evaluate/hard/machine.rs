@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use hub_core::profile::ApplianceProfile;
-use hub_predict::generic::{Channel, Influence};
+use hub_predict::generic::{Channel, Influence, Settings};
 use hub_predict::manifest::{Feature, Statistic, Transform};
 use hub_predict::{Manifest, Row, Steps, load_manifest};
 use jiff::Timestamp;
-use tests_world::hard::{Effect, Effects, Fleet, WashingMachine};
+use tests_world::hard::{FaultKind, Fleet, WashingMachine};
+
+use super::unit::{begins_afresh, told_days};
 
 const DAY_S: f64 = 86_400.0;
 
@@ -24,18 +26,48 @@ const CONDITIONS: [(&str, &str, i32, &str, f64, f64); 4] = [
     ("mains", "supply_voltage_v", SPIN, "V", 225.0, 8.0),
 ];
 
-/// What is read of every machine.
+/// Faults that the features of a run show; the others move what none of them is made of.
+const SHOWN: &[FaultKind] = &[
+    FaultKind::DrainPumpWear,
+    FaultKind::DrainPumpDebris,
+    FaultKind::DrumBearing,
+    FaultKind::HeaterScale,
+    FaultKind::DoorGasket,
+];
+
+/// What is read of every unit of an appliance model.
 pub struct Kit {
-    profile: ApplianceProfile,
-    /// The shipped manifest with the conditions as further features.
-    manifest: Manifest,
-    /// Features that tell of the machine's health; conditions follow them.
+    /// Name in reports.
+    pub appliance: &'static str,
+    /// Features that tell of the unit's health; conditions follow them.
     pub features: usize,
     pub channels: Vec<Channel>,
     pub influences: Vec<Influence>,
+    /// Settings before a fleet has shown better ones.
+    pub settings: Settings,
+    /// Faults that an appliance can have, and those of them that the features are made to show.
+    pub kinds: &'static [FaultKind],
+    pub shown: &'static [FaultKind],
+    pub(super) calibration: u32,
+    pub(super) source: Source,
 }
 
-/// One run, as it was known to the hub.
+/// What one step is made of.
+pub enum Source {
+    /// Runs of a washing machine.
+    Runs(Box<Machines>),
+    /// Days of a fridge.
+    Days,
+}
+
+/// The way from rows to runs.
+pub struct Machines {
+    profile: ApplianceProfile,
+    /// The shipped manifest with the conditions as further features.
+    manifest: Manifest,
+}
+
+/// One step, as it was known to the hub.
 pub struct Run {
     /// Day of the record on which it was known.
     pub day: f64,
@@ -45,7 +77,8 @@ pub struct Run {
 }
 
 impl Kit {
-    pub fn load(models: &Path) -> anyhow::Result<Self> {
+    /// What is read of washing machines: the features of the shipped model.
+    pub fn washing_machines(models: &Path) -> anyhow::Result<Self> {
         let (mut manifest, family) = load_manifest(&models.join("washing-machine"))?;
         let profile = family.profile;
         let features = manifest.features.len();
@@ -77,19 +110,25 @@ impl Kit {
             decimals: decimals(feature, &profile),
         });
         Ok(Self {
+            appliance: "washing machine",
             features,
             channels: channels.collect(),
             influences: influences.collect(),
-            profile,
-            manifest,
+            settings: Settings::of_runs(),
+            kinds: FaultKind::WASHING_MACHINE,
+            shown: SHOWN,
+            calibration: manifest.baseline.calibration,
+            source: Source::Runs(Box::new(Machines { profile, manifest })),
         })
     }
 
-    /// Runs of a calibration, as the shipped model has them.
+    /// Steps of a calibration, as the shipped model has them where there is one.
     pub fn calibration(&self) -> u32 {
-        self.manifest.baseline.calibration
+        self.calibration
     }
+}
 
+impl Machines {
     /// The rows of a machine until a day, with the time at which each was received.
     pub fn rows<'a>(
         &self,
@@ -112,29 +151,20 @@ impl Kit {
     /// The runs of a machine until a day.
     pub fn runs(&self, fleet: &Fleet, machine: &mut WashingMachine, until_day: f64) -> Vec<Run> {
         let mut steps = Steps::new(&self.manifest, &self.profile);
-        let mut told = told_days(machine);
+        let mut told = told_days(machine.life());
         let mut runs = Vec::new();
         for (row, received) in self.rows(fleet, machine, until_day) {
             for step in steps.take(&row, received) {
                 let day = day(fleet.start, received);
-                let before = told.len();
-                told.retain(|told| *told > day);
                 runs.push(Run {
                     day,
                     values: step.values,
-                    afresh: told.len() < before,
+                    afresh: begins_afresh(&mut told, day),
                 });
             }
         }
         runs
     }
-}
-
-/// Days on which the hub is told what begins a new normal: the machine goes to another household, or gets a part.
-fn told_days(machine: &WashingMachine) -> Vec<f64> {
-    let episodes = machine.life().episodes().iter();
-    let told = episodes.filter(|one| matches!(one.effect, Effect::NewOwner | Effect::PartChange) && one.from_day > 0.0);
-    told.map(|one| one.from_day).collect()
 }
 
 /// A mean over the rows of a run resolves ten times finer than a row.
@@ -143,15 +173,7 @@ fn decimals(feature: &Feature, profile: &ApplianceProfile) -> u8 {
     channel.map_or(0, |channel| channel.decimals) + 1
 }
 
-fn day(start: Timestamp, at: Timestamp) -> f64 {
+/// Days of the record until a moment.
+pub fn day(start: Timestamp, at: Timestamp) -> f64 {
     at.duration_since(start).as_secs_f64() / DAY_S
-}
-
-/// Healthy effects of the weeks before a day: those at work, and those of single runs.
-pub fn effects_before(machine: &WashingMachine, day: f64) -> Effects {
-    const WEEKS: f64 = 28.0;
-    let at_work = machine.life().effects_between(day - WEEKS, day);
-    let runs = machine.runs().iter();
-    let close = runs.filter(|run| (day - WEEKS..=day).contains(&run.day));
-    close.fold(at_work, |effects, run| effects.or(run.effects))
 }

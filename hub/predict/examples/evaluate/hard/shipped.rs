@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hub_predict::{Model, score_rows};
-use jiff::Timestamp;
-use tests_world::hard::{Fleet, WashingMachine};
+use tests_world::hard::Fleet;
 
-use super::machine::Kit;
+use super::machine::{Machines, day};
 use super::watch::{Said, Watched};
 
 /// Probability from which a call is made.
@@ -17,18 +16,22 @@ pub fn load(models: &Path) -> anyhow::Result<Arc<Model>> {
     Ok(Arc::new(Model::load(&models.join("washing-machine"))?))
 }
 
-/// A machine watched until a day. The score for calls is 1 where the gate is passed.
+/// The machine of this number watched until a day. The score for calls is 1 where the gate is passed.
 pub fn watch(
-    kit: &Kit,
+    machines: &Machines,
     model: &Arc<Model>,
     fleet: &Fleet,
-    machine: &mut WashingMachine,
+    number: u64,
     until_day: f64,
 ) -> anyhow::Result<Watched> {
-    let rows: Vec<_> = kit.rows(fleet, machine, until_day).map(|(row, _)| row).collect();
+    let mut machine = fleet.washing_machine(number);
+    let rows: Vec<_> = machines
+        .rows(fleet, &mut machine, until_day)
+        .map(|(row, _)| row)
+        .collect();
     let mut watched = Watched::default();
     let mut stood = false;
-    for steps in score_rows(model, kit.calibration(), &rows) {
+    for steps in score_rows(model, model.manifest().baseline.calibration, &rows) {
         for verdict in steps?.into_iter().map(|step| step.verdict) {
             if verdict.calibrating {
                 continue;
@@ -46,8 +49,4 @@ pub fn watch(
         }
     }
     Ok(watched)
-}
-
-fn day(start: Timestamp, at: Timestamp) -> f64 {
-    at.duration_since(start).as_secs_f64() / 86_400.0
 }

@@ -1,0 +1,252 @@
+//! The first thousand appliances: from an empty database, the day on which the detector opens its first right ticket, and how many
+//! false ones it has opened by then. It begins with the floors and the threshold of its table. Each month its floors are refreshed from the
+//! fleet, the months that are there are scored by them once more, and thresholds follow by the rule of budgets. Conditions are not
+//! learned: they belong to a model that somebody trains.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hub_core::budget::history::{ConfirmedFault, HighestScore, History, MonthOfScores};
+use hub_core::budget::ledger::Ledger;
+use hub_core::budget::{Draws, Month};
+use hub_core::id::ApplianceId;
+use hub_predict::generic::{DEVICES_MIN, Settings, Step, Unit, WATCHED_DAYS_MIN, fleet_floors, refreshed_floors};
+use jiff::civil::date;
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tests_world::hard::{FaultKind, Faults, Fleet, VERSION};
+
+use super::each::each;
+use super::machine::Kit;
+use super::unit::Lived;
+use super::watch::{MONTH_DAYS, Watched, watch};
+use super::{DAYS, Size, fleet};
+use crate::part::{Data, Evidence, Found, Part};
+
+/// Seeds of fleets that are begun with, one after the other.
+const SEEDS: [u64; 3] = [761, 762, 763];
+const UNITS: u64 = 1_000;
+/// Faults a unit and year that show before they fail.
+const FAULTS_A_YEAR: f64 = 0.01;
+/// Name of the appliance model in budgets.
+const MODEL: &str = "washing machine";
+
+/// A unit as the hub has it, live.
+struct Live {
+    lived: Lived,
+    unit: Unit,
+    /// Steps that it has taken.
+    taken: usize,
+    stands: bool,
+    watched_from: Option<f64>,
+}
+
+/// A ticket.
+struct Opened {
+    day: f64,
+    is_right: bool,
+}
+
+/// What a fleet did until the end of its year.
+struct Year {
+    opened: Vec<Opened>,
+    faults: usize,
+    device_months: u32,
+    /// Month from which floors are the fleet's own, and thresholds.
+    floors_from: Option<u32>,
+}
+
+pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
+    let kit = Kit::washing_machines(models)?;
+    let mut lines = vec![
+        format!(
+            "{UNITS} washing machines of the hard world from the day on which the first reading comes, {:.0} % of them with a fault that shows in \
+             a year. Floors and threshold of the table until the fleet has its own, then refreshed each month.",
+            100.0 * FAULTS_A_YEAR
+        ),
+        String::new(),
+        "| seed | fleet's own floors from | first right ticket | false ones until then | right in the year | faults that show | false in \
+         the year | per 1,000 a month |"
+            .to_owned(),
+        format!("|{}", " --- |".repeat(8)),
+    ];
+    let mut found = Vec::new();
+    for seed in SEEDS {
+        let year = live(&kit, seed, size.threads);
+        let right = || year.opened.iter().filter(|one| one.is_right);
+        let first = right().map(|one| one.day).reduce(f64::min);
+        let wrong_until = |until: f64| {
+            year.opened
+                .iter()
+                .filter(|one| !one.is_right && one.day <= until)
+                .count()
+        };
+        let wrong = wrong_until(f64::MAX);
+        lines.push(format!(
+            "| {seed} | {} | {} | {} | {} | {} | {wrong} | {:.2} |",
+            year.floors_from
+                .map_or("-".into(), |month| format!("day {:.0}", MONTH_DAYS * f64::from(month))),
+            first.map_or("none".into(), |day| format!("day {day:.0}")),
+            wrong_until(first.unwrap_or(f64::MAX)),
+            right().count(),
+            year.faults,
+            1_000.0 * wrong as f64 / f64::from(year.device_months.max(1)),
+        ));
+        println!("first-thousand {}", lines.last().map_or("", String::as_str));
+        found.push(Found {
+            what: format!("generic, tickets, seed {seed}"),
+            found: right().count() as f64,
+            of: year.faults as f64,
+            wrong: wrong as f64,
+            watched: format!("{} device-months", year.device_months),
+            precision: Some(right().count() as f64 / year.opened.len().max(1) as f64),
+        });
+    }
+    let seeds = SEEDS.map(|seed| seed.to_string()).join(", ");
+    Ok(Part {
+        name: "first-thousand",
+        evidence: Evidence::Simulated,
+        data: Data::Seeds(format!("hard world {VERSION}, seeds {seeds}")),
+        lines,
+        found,
+        bars: Vec::new(),
+    })
+}
+
+fn live(kit: &Kit, seed: u64, threads: u64) -> Year {
+    let shows = |kind: &&FaultKind| **kind != FaultKind::Electronics;
+    let all: f64 = kit.kinds.iter().map(|kind| kind.share()).sum();
+    let shown: f64 = kit.kinds.iter().filter(shows).map(|kind| kind.share()).sum();
+    let fleet = Fleet {
+        faults: Faults::PerYear(FAULTS_A_YEAR * all / shown),
+        ..fleet(seed)
+    };
+    let mut settings = kit.settings.clone();
+    let mut units: Vec<Live> = each(0..UNITS, threads, |number| Live {
+        lived: Lived::live(kit, &fleet, number, |_| f64::from(DAYS)),
+        unit: Unit::new(&kit.channels, &settings),
+        taken: 0,
+        stands: false,
+        watched_from: None,
+    });
+    let mut year = Year {
+        opened: Vec::new(),
+        faults: units.iter().map(|unit| unit.lived.shown_faults()).sum(),
+        device_months: 0,
+        floors_from: None,
+    };
+    let mut ledger = Ledger::default();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for month in 0..DAYS / MONTH_DAYS as u32 {
+        let end = MONTH_DAYS * f64::from(month + 1);
+        for unit in &mut units {
+            unit.live_until(end, kit, &settings, &mut year.opened);
+            year.device_months += u32::from(unit.watched_from.is_some_and(|from| from <= end - MONTH_DAYS));
+        }
+        if let Some(refreshed) = refreshed(kit, &settings, &units, end, &mut ledger, &mut rng) {
+            settings = refreshed;
+            year.floors_from.get_or_insert(month + 1);
+        }
+    }
+    year
+}
+
+/// Settings from the end of a month on, once the fleet has floors of its own and thresholds by them: the one is worth nothing
+/// without the other.
+fn refreshed(
+    kit: &Kit,
+    settings: &Settings,
+    units: &[Live],
+    end: f64,
+    ledger: &mut Ledger,
+    rng: &mut ChaCha8Rng,
+) -> Option<Settings> {
+    let long = |unit: &&Live| !unit.stands && unit.watched_from.is_some_and(|from| end - from >= WATCHED_DAYS_MIN);
+    let wanders: Vec<_> = units
+        .iter()
+        .filter(long)
+        .map(|unit| unit.unit.wander(&kit.channels))
+        .collect();
+    let shown = fleet_floors(kit.channels.len(), &wanders, DEVICES_MIN);
+    if shown.iter().all(Option::is_none) {
+        return None;
+    }
+    let mut next = Settings {
+        fleet_floors: refreshed_floors(&settings.fleet_floors, &shown),
+        ..settings.clone()
+    };
+    let watched: Vec<Watched> = units
+        .iter()
+        .map(|unit| watch(&unit.lived.runs[..unit.taken], &kit.channels, &next))
+        .collect();
+    let first = Month::of(date(2026, 1, 1));
+    let months = (end / MONTH_DAYS) as u32;
+    let mut history = History::default();
+    for month in 0..months {
+        let there = watched.iter().enumerate();
+        let there = there.filter(|(_, one)| one.months(end as u32).contains(&month));
+        let highest = there.map(|(number, one)| HighestScore {
+            appliance: ApplianceId(number as i64),
+            score: one.of_month(month).map(|said| said.ticket).fold(0.0, f64::max) as f32,
+        });
+        history.record(MonthOfScores::new(first.plus(month as i32), highest));
+    }
+    for (number, unit) in units.iter().enumerate() {
+        for repaired in unit.lived.repaired_days().filter(|day| *day < end) {
+            history.confirm(ConfirmedFault {
+                appliance: ApplianceId(number as i64),
+                month: first.plus((repaired / MONTH_DAYS) as i32),
+                score: 0.0,
+            });
+        }
+    }
+    let mut draw = || rng.next_u64();
+    let histories = BTreeMap::from([(MODEL.to_owned(), history)]);
+    ledger.renew(first.plus(months as i32), &histories, &mut Draws(&mut draw));
+    next.threshold = ledger.model(MODEL)?.thresholds.as_ref()?.tickets.in_force;
+    Some(next)
+}
+
+impl Live {
+    fn live_until(&mut self, end: f64, kit: &Kit, settings: &Settings, opened: &mut Vec<Opened>) {
+        while let Some(run) = self.lived.runs.get(self.taken).filter(|run| run.day < end) {
+            self.taken += 1;
+            if run.afresh {
+                self.unit.restart(&kit.channels, settings);
+                (self.stands, self.watched_from) = (false, None);
+            }
+            let step = self.unit.step(&kit.channels, settings, &run.values, false, self.stands);
+            if let Step::Watching { alarm, rose, .. } = step {
+                self.stands = alarm;
+                self.watched_from.get_or_insert(run.day);
+                if rose {
+                    opened.push(Opened {
+                        day: run.day,
+                        is_right: self.lived.is_faulty(run.day),
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Lived {
+    /// Faults that show before they fail.
+    fn shown_faults(&self) -> usize {
+        let faults = self.life.faults().iter();
+        faults
+            .filter(|fault| fault.kind != FaultKind::Electronics && fault.onset_day < f64::from(DAYS))
+            .count()
+    }
+
+    /// Days on which the right part came in: that is when a person says what it was.
+    fn repaired_days(&self) -> impl Iterator<Item = f64> {
+        self.life.faults().iter().map(tests_world::hard::Fault::repaired_day)
+    }
+
+    /// Whether somebody who looks on this day finds a fault.
+    fn is_faulty(&self, day: f64) -> bool {
+        let mut faults = self.life.faults().iter();
+        faults.any(|fault| fault.onset_day <= day && day < fault.repaired_day())
+    }
+}
