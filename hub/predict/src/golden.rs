@@ -72,7 +72,7 @@ pub enum GoldenError {
     },
     /// The detector without a network gives other scores.
     #[error("life {name}: expected a score of {expected}, the detector gives {got}")]
-    Score {
+    OtherScore {
         /// The life.
         name: String,
         /// What the file says.

@@ -180,7 +180,7 @@ impl Watch {
                 0
             }
             Some(model) => {
-                self.shadow.admit(name, subject);
+                self.shadow.admit(model.family(), subject);
                 self.restore(subject, model)
             }
         };

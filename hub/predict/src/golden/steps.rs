@@ -63,7 +63,7 @@ impl GoldenSteps {
             // What the detector says is finite; an expectation that is not must differ.
             let off = (expected - got).abs();
             if off.is_nan() || off > f64::from(TOLERANCE) * expected.abs().max(1.0) {
-                return Err(GoldenError::Score {
+                return Err(GoldenError::OtherScore {
                     name: self.name.clone(),
                     expected,
                     got,

@@ -57,7 +57,7 @@ impl Highest {
         let Some(peaks) = self.appliances.get_mut(&appliance) else {
             return Vec::new();
         };
-        let news = peaks.iter_mut().filter(|peak| std::mem::take(&mut peak.is_news));
+        let news = peaks.iter_mut().filter(|peak| peak.is_news);
         let scores = news.map(|peak| MonthScore {
             appliance,
             family: family.to_owned(),

@@ -44,6 +44,7 @@ impl Load<'_> {
                 resolution: Resolution::Unreachable,
                 verdict: Verdict::NotChecked,
                 note: String::new(),
+                part: None,
             },
         };
         let cleared = ScoringCommit {

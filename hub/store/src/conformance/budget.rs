@@ -353,6 +353,7 @@ pub(super) async fn what_people_found_is_told_as_it_stands_after_corrections(h: 
         resolution,
         verdict,
         note: String::new(),
+        part: None,
     };
     let closed = TicketEvent::Closed {
         outcome: outcome(Resolution::FalseAlarm, Verdict::Wrong),

@@ -38,6 +38,7 @@ fn outcome(resolution: Resolution, verdict: Verdict) -> Outcome {
         resolution,
         verdict,
         note: String::new(),
+        part: None,
     }
 }
 

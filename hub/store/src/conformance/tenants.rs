@@ -158,6 +158,7 @@ async fn closed(store: &dyn Store) {
             resolution: Resolution::FalseAlarm,
             verdict: Verdict::Wrong,
             note: String::new(),
+            part: None,
         },
     };
     let hub = Actor::hub("test");
