@@ -69,6 +69,11 @@ pub(super) fn stopped() -> Ledger {
     ledger
 }
 
+/// An end of which nothing else is said.
+pub(super) fn outcome(resolution: Resolution, verdict: Verdict) -> Outcome {
+    serde_json::from_value(serde_json::json!({ "resolution": resolution, "verdict": verdict, "note": "" })).unwrap()
+}
+
 pub(super) async fn keep(store: &dyn Store, ledger: Ledger, changes: &[LedgerChange]) {
     let acme = tenant("acme");
     let kept = KeptLedger {
@@ -350,11 +355,6 @@ pub(super) async fn what_people_found_is_told_as_it_stands_after_corrections(h: 
     assert_eq!(opened(after(1), after(2)).await, BTreeMap::new());
     assert_eq!(opened(days(-1), morning()).await, BTreeMap::new(), "before its end");
     assert!(store.judged_tickets(&lena(), &acme).await.unwrap().is_empty());
-    let outcome = |resolution, verdict| Outcome {
-        resolution,
-        verdict,
-        note: String::new(),
-    };
     let closed = TicketEvent::Closed {
         outcome: outcome(Resolution::FalseAlarm, Verdict::Wrong),
     };
