@@ -207,9 +207,9 @@ async fn read(store: &PostgresStore, now: Timestamp) {
         let commit = ScoringCommit {
             offsets: ScoredUpTo::reach(&rows),
             checkpoints: checkpoints.collect(),
-            observations: Vec::new(),
             watching,
             scores,
+            ..ScoringCommit::default()
         };
         store.commit_scoring(&commit, now).await.unwrap();
     }
