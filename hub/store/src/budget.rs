@@ -155,6 +155,10 @@ pub fn months_kept(now: Timestamp) -> std::ops::RangeInclusive<Month> {
 }
 
 /// Whether the tenant is theirs to ask about.
+///
+/// # Errors
+///
+/// `NotFound`: to them there is no such tenant.
 pub fn check_tenant(actor: &Actor, tenant: &TenantId) -> Result<()> {
     if actor.includes(tenant) {
         return Ok(());
@@ -171,6 +175,10 @@ pub fn not_released(error: ReleaseError) -> StoreError {
 }
 
 /// What somebody states about a family, if it can be one by its name.
+///
+/// # Errors
+///
+/// `Refused` where it cannot.
 pub fn statement(
     actor: &Actor,
     family: &str,

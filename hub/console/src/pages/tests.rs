@@ -2,7 +2,7 @@
 
 use super::appliance::{self, device_agent};
 use super::ticket::{self, acts, story};
-use super::{claim, quarantine};
+use super::{claim, model, quarantine};
 use crate::reader::Reader;
 use crate::washing_machine;
 use expect_test::expect;

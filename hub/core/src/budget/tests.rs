@@ -1,9 +1,11 @@
 //! What the tests of budgets share: numbers from a seed, and months of made-up fleets.
 
+mod gate;
 mod history;
 mod ledger;
 mod level;
 mod precision;
+mod review;
 mod surge;
 mod tail;
 

@@ -3,6 +3,7 @@
 mod call;
 mod caller;
 mod dial;
+mod levels;
 mod observe;
 mod once;
 mod release;

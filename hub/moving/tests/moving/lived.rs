@@ -33,6 +33,11 @@ const BY_HAND: &str = r#"
         "needs_ms": 0, "missing": 0, "channels": 8, "several_states": false, "unjudged": {"repeated": 3}}' from appliance;
     insert into challenge values ('pump-rig', 'pump-rig/2', '5f', 'pump-rig/1', '2026-01-01', '2026-01-02', E'it "failed"\n');
     insert into shadow select 'pump-rig', min(id), '{"count": 1, "newest": []}' from appliance;
+    insert into score_month select min(id), 'washing-machine', 24314, 0.1 from appliance;
+    insert into budget values ('acme', 'washing-machine', '{"watched": 7}', 3);
+    insert into budget_model values ('acme', 'washing-machine', '', '{"watched": 7}');
+    insert into budget_line (tenant, family, at, author, change)
+        values ('acme', 'washing-machine', '2026-01-01', E'k\tm', '{"change": "stopped", "model": "\u00e9", "tickets": 7, "expected": 0.5}');
     insert into account values ('00000000-0000-0000-0000-000000000001', E'a\\d\tm"in\n', '$argon2id$', null, '2026-01-01', '{administrator}', null);
     insert into session values ('\x00', '00000000-0000-0000-0000-000000000001', '2026-01-01', '2026-01-02');
     insert into idempotency values ('00000000-0000-0000-0000-000000000001', '\N', '\x', '2026-01-01', 200, '{"é": "\u00e9"}');

@@ -57,7 +57,7 @@ impl Highest {
         let Some(peaks) = self.appliances.get_mut(&appliance) else {
             return Vec::new();
         };
-        let news = peaks.iter_mut().filter(|peak| peak.is_news);
+        let news = peaks.iter().filter(|peak| peak.is_news);
         let scores = news.map(|peak| MonthScore {
             appliance,
             family: family.to_owned(),
@@ -65,6 +65,7 @@ impl Highest {
             score: peak.score,
         });
         let scores = scores.collect();
+        peaks.iter_mut().for_each(|peak| peak.is_news = false);
         let old = peaks.len().saturating_sub(MONTHS_REMEMBERED);
         peaks.drain(..old);
         scores
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn a_month_is_saved_where_its_highest_has_grown() {
         let mut highest = Highest::default();
-        let mut note = |highest: &mut Highest, day, held| highest.note(ApplianceId(1), &verdict(day, held));
+        let note = |highest: &mut Highest, day, held| highest.note(ApplianceId(1), &verdict(day, held));
         for (day, held) in [
             ("2026-01-31", 0.4),
             ("2026-01-30", 0.6),
@@ -122,11 +123,11 @@ mod tests {
         assert_eq!(taken(&mut highest), [(0, 0.6), (1, 0.5)]);
         note(&mut highest, "2026-02-03", 0.5);
         note(&mut highest, "2026-02-04", f32::NAN);
-        assert_eq!(taken(&mut highest), [], "nothing has grown");
+        assert!(taken(&mut highest).is_empty(), "nothing has grown");
         note(&mut highest, "2026-02-05", 0.7);
         assert_eq!(taken(&mut highest), [(1, 0.7)]);
         highest.forget(ApplianceId(1));
-        assert_eq!(taken(&mut highest), []);
+        assert!(taken(&mut highest).is_empty());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use hub_store::error::{Result, StoreError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ pub struct BudgetWorker {
     clock: Arc<dyn CivilClock>,
     figures: Arc<Figures>,
     swept_on: Option<Date>,
+    /// Families of which some tenants have no appliance, looked for today.
+    nothing: (Option<Date>, BTreeSet<(TenantId, String)>),
 }
 
 impl BudgetWorker {
@@ -43,6 +45,7 @@ impl BudgetWorker {
             clock,
             figures,
             swept_on: None,
+            nothing: (None, BTreeSet::new()),
         }
     }
 
@@ -90,14 +93,22 @@ impl BudgetWorker {
     }
 
     /// Looks at one family. Answers with how many of its appliance models' calls have stopped.
-    async fn look(&self, tenant: &TenantId, family: &str) -> Result<u64> {
+    async fn look(&mut self, tenant: &TenantId, family: &str) -> Result<u64> {
         let now = self.clock.now();
         let before = in_time(self.store.ledger(tenant, family)).await?;
+        let (today, pair) = (day(now), (tenant.clone(), family.to_owned()));
+        if self.nothing.0 != Some(today) {
+            self.nothing = (Some(today), BTreeSet::new());
+        }
+        if before.revision == 0 && self.nothing.1.contains(&pair) {
+            return Ok(0);
+        }
         let mut next = before.clone();
         let mut changes = Vec::new();
         let is_due = next.ledger.is_due(now);
         if is_due {
             let Some((reviewed, what)) = self.review(tenant, family, next, now).await? else {
+                self.nothing.1.insert(pair);
                 return Ok(0);
             };
             (next, changes) = (reviewed, what);
@@ -153,7 +164,7 @@ impl BudgetWorker {
     /// Once a day, in steps.
     async fn sweep(&mut self) -> Result<()> {
         let now = self.clock.now();
-        let today = now.to_zoned(TimeZone::UTC).date();
+        let today = day(now);
         if self.swept_on == Some(today) {
             return Ok(());
         }
@@ -171,6 +182,10 @@ impl BudgetWorker {
         self.swept_on = Some(today);
         Ok(())
     }
+}
+
+fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
 }
 
 fn log(tenant: &TenantId, family: &str, change: &LedgerChange) {

@@ -31,7 +31,7 @@ pub(crate) async fn put(
         let mut kept = ledger::lock_or_make(conn, tenant, &budget.family).await?;
         let change = kept.ledger.state(stated).map_err(not_stated)?;
         ledger::save(conn, tenant, &budget.family, &kept).await?;
-        ledger::write(conn, (tenant, &budget.family), &by, &[change], now).await?;
+        ledger::write(conn, (tenant, budget.family.as_str()), &by, &[change], now).await?;
         changes.push(SiteChange {
             action,
             kind: "budget",

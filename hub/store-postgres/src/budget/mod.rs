@@ -92,7 +92,7 @@ impl BudgetStore for PostgresStore {
         let change = released.map_err(not_released)?;
         ledger::save(&mut tx, tenant, family, &kept).await?;
         ledger::save_model(&mut tx, tenant, family, model, &kept.ledger).await?;
-        ledger::write(&mut tx, (tenant, family), &actor.name, &[change], now).await?;
+        ledger::write(&mut tx, (tenant, family.as_str()), &actor.name, &[change], now).await?;
         commit(self, tx).await
     }
 

@@ -120,8 +120,8 @@ pub(super) async fn opened(
     family: &str,
     within: (Timestamp, Timestamp),
 ) -> Result<BTreeMap<String, u32>> {
-    let [since, until] = span(within);
     let query = || {
+        let [since, until] = span(within);
         sqlx::query(concat!(
             "select ",
             appliance_model!(),

@@ -1,7 +1,7 @@
 //! Budgets: scores of months, ledgers that are kept, levels that hold tickets and calls back, and breakers.
 
 use super::Harness;
-use super::scene::{after, alarm, appliance, findings, morning, played, seen, tenant};
+use super::scene::{after, alarm, appliance, findings, morning, played, seen, site, tenant};
 use crate::Store;
 use crate::budget::{CallRelease, KeptLedger, MonthScore};
 use crate::contact::Begun;
@@ -18,6 +18,7 @@ use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, TicketId};
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::prediction::FaultPrediction;
+use hub_core::site::DeclaredBudget;
 use hub_core::situation::Observation;
 use hub_core::ticket::TicketEvent;
 use jiff::SignedDuration;
@@ -66,6 +67,11 @@ pub(super) fn stopped() -> Ledger {
     let mut ledger = Ledger::default();
     assert!(ledger.breaker(FAMILY).count(20, 0.1, morning()));
     ledger
+}
+
+/// An end of which nothing else is said.
+pub(super) fn outcome(resolution: Resolution, verdict: Verdict) -> Outcome {
+    serde_json::from_value(serde_json::json!({ "resolution": resolution, "verdict": verdict, "note": "" })).unwrap()
 }
 
 pub(super) async fn keep(store: &dyn Store, ledger: Ledger, changes: &[LedgerChange]) {
@@ -349,12 +355,6 @@ pub(super) async fn what_people_found_is_told_as_it_stands_after_corrections(h: 
     assert_eq!(opened(after(1), after(2)).await, BTreeMap::new());
     assert_eq!(opened(days(-1), morning()).await, BTreeMap::new(), "before its end");
     assert!(store.judged_tickets(&lena(), &acme).await.unwrap().is_empty());
-    let outcome = |resolution, verdict| Outcome {
-        resolution,
-        verdict,
-        note: String::new(),
-        part: None,
-    };
     let closed = TicketEvent::Closed {
         outcome: outcome(Resolution::FalseAlarm, Verdict::Wrong),
     };
@@ -377,4 +377,40 @@ pub(super) async fn what_people_found_is_told_as_it_stands_after_corrections(h: 
         (judged.len(), judged[0].verdict, judged[0].repaired),
         (1, Verdict::Right, true)
     );
+}
+
+pub(super) async fn a_site_file_states_budgets_and_says_nothing_twice(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let acme = tenant("acme");
+    let (tickets, calls) = (Budget::new(2.0).unwrap(), Budget::new(0.1).unwrap());
+    let mut site = site();
+    site.tenants[0].budgets = vec![DeclaredBudget {
+        family: FAMILY.to_owned(),
+        tickets,
+        calls,
+        faults_a_year: 0.02,
+    }];
+    let applied = async |dry_run| {
+        let changes = store.apply_site(&site, after(1), dry_run).await.unwrap();
+        let told = changes
+            .into_iter()
+            .map(|change| (change.action, change.kind, change.id));
+        told.collect::<Vec<_>>()
+    };
+    let added = ("add", "budget", "acme/washing-machine".to_owned());
+    assert_eq!(applied(true).await, [added.clone()]);
+    assert_eq!(store.ledger(&acme, FAMILY).await.unwrap(), KeptLedger::default());
+    assert_eq!(applied(false).await, [added]);
+    assert!(applied(false).await.is_empty());
+    let budgets = Budgets { tickets, calls };
+    let kept = store.ledger(&acme, FAMILY).await.unwrap();
+    assert_eq!((kept.ledger.budgets(), kept.ledger.faults_a_year()), (budgets, 0.02));
+    // What a person states meanwhile gives way to the file when it is applied again.
+    let stated = store.state_budget(&lena(), &acme, FAMILY, Budgets::default(), 0.01, after(2));
+    stated.await.unwrap();
+    assert_eq!(applied(false).await[0].0, "change");
+    let shown = store.budgets(&lena(), &acme).await.unwrap().remove(0);
+    let authors: Vec<_> = shown.lines.iter().map(|line| line.by.as_str()).collect();
+    assert_eq!(authors, ["site file", "lena", "site file"]);
+    assert_eq!(shown.ledger.budgets(), budgets);
 }

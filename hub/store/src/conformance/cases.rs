@@ -125,6 +125,7 @@ macro_rules! for_each_case {
                 budget::a_level_that_comes_down_gives_a_finding_its_ticket [],
                 budget::calls_that_a_surge_has_stopped_go_on_when_a_person_says_so [],
                 budget::what_people_found_is_told_as_it_stands_after_corrections [],
+                budget::a_site_file_states_budgets_and_says_nothing_twice [],
             }
             quarantine {
                 quarantine::quarantine_is_searched_within_the_scope [],

@@ -27,7 +27,7 @@ use hub_core::call_result::Disposition;
 use hub_core::contact::AttemptEvent;
 use hub_core::id::{AccountId, ApplianceId, FindingId, TicketId};
 use hub_core::language::Language;
-use hub_core::outcome::{Outcome, Resolution, Verdict};
+use hub_core::outcome::{Resolution, Verdict};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::ticket::{TicketEvent, TicketKind};
 use serde_json::{Map, json};
@@ -154,12 +154,7 @@ async fn closed(store: &dyn Store) {
     let alarm = seen(vec![alarm(other, "drain_pump_wear", 0.95)]);
     let change = store.commit_scoring(&alarm, morning()).await.unwrap().remove(0);
     let false_alarm = TicketEvent::Closed {
-        outcome: Outcome {
-            resolution: Resolution::FalseAlarm,
-            verdict: Verdict::Wrong,
-            note: String::new(),
-            part: None,
-        },
+        outcome: budget::outcome(Resolution::FalseAlarm, Verdict::Wrong),
     };
     let hub = Actor::hub("test");
     store

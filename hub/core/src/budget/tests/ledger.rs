@@ -6,7 +6,7 @@ use crate::outcome::Verdict;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-fn statement(tickets: f64, calls: f64, faults_a_year: f64) -> Statement {
+pub(super) fn statement(tickets: f64, calls: f64, faults_a_year: f64) -> Statement {
     Statement {
         budgets: Budgets {
             tickets: Budget::new(tickets).unwrap(),

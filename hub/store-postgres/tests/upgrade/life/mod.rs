@@ -5,6 +5,7 @@
 //! is told here. So a life is added to; what is in it stays as it is. It is led by a test of hub-moving, which moves it to
 //! another database after the first week.
 
+mod budgets;
 mod credentials;
 mod devices;
 mod people;
@@ -67,6 +68,7 @@ pub async fn other_weeks(database: &Database) {
     readings::report(&store, 21..42).await;
     devices::say_more(&store).await;
     people::last_days(&store).await;
+    budgets::are_stated(&store).await;
     readings::are_swept(&store).await;
     readings::wait_for_their_readers(&store).await;
     store.close().await;

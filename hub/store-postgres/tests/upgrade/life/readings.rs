@@ -2,9 +2,11 @@
 //! that no profile knows, and by two versions of a profile.
 
 use super::{appliance, at, day};
+use hub_core::budget::Month;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_core::watching::{WatchState, Watching};
+use hub_store::budget::MonthScore;
 use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
@@ -189,6 +191,13 @@ async fn read(store: &PostgresStore, now: Timestamp) {
             .keys()
             .map(|appliance| (*appliance, Watching::nothing(WatchState::Watched)));
         let watching = watching.collect();
+        let scores = newest.keys().map(|appliance| MonthScore {
+            appliance: *appliance,
+            family: "washing-machine".to_owned(),
+            month: Month::at(now),
+            score: 0.5,
+        });
+        let scores = scores.collect();
         let checkpoints = newest.into_iter().map(|(appliance, number)| Checkpoint {
             appliance,
             model: "washing-machine/1".to_owned(),
@@ -198,8 +207,9 @@ async fn read(store: &PostgresStore, now: Timestamp) {
         let commit = ScoringCommit {
             offsets: ScoredUpTo::reach(&rows),
             checkpoints: checkpoints.collect(),
-            observations: Vec::new(),
             watching,
+            scores,
+            ..ScoringCommit::default()
         };
         store.commit_scoring(&commit, now).await.unwrap();
     }
