@@ -50,7 +50,7 @@ fn judged(model: &Arc<Model>, mut rows: Vec<StoredRow>, batches: &[(usize, bool)
 /// A life with a fault, with a channel that is silent for a while, another that is stuck, and a gap.
 fn life() -> Vec<Row> {
     let mut rows = rows(3, 130, Some(85));
-    for row in &mut rows[200..230] {
+    for row in &mut rows[200..209] {
         row.values[1] = None;
     }
     let stuck = rows[240].values[2];
@@ -125,7 +125,7 @@ fn what_is_cut_holds_a_fault_that_is_found_and_told() {
     );
     let last = evidence.points.last().unwrap();
     assert!(
-        (last.values[0] / 0.7 - 1.0).abs() < 0.2,
+        (last.values[0] / 0.8175 - 1.0).abs() < 0.05,
         "the pump draws {}",
         last.values[0]
     );
@@ -243,7 +243,7 @@ fn an_appliance_that_goes_from_state_to_state_is_said_not_to_be_watched() {
     for (number, mut row) in rows(4, 260, None).into_iter().enumerate() {
         // Another state every ten days.
         if (number / 40) % 2 == 1 {
-            row.values[1] = Some(95.0);
+            row.values[1] = Some(95.0 + 0.1 * (number % 3) as f64);
         }
         step(&mut detector, model, &row).unwrap();
         let watching = detector.watching(model);
@@ -261,7 +261,8 @@ fn an_appliance_that_goes_from_state_to_state_is_said_not_to_be_watched() {
     // And `score` says so.
     let mut jumping = rows(4, 130, None);
     for (number, row) in jumping.iter_mut().enumerate() {
-        row.values[1] = Some(if (number / 40) % 2 == 1 { 95.0 } else { 60.0 });
+        let state = if (number / 40) % 2 == 1 { 95.0 } else { 60.0 };
+        row.values[1] = Some(state + 0.1 * (number % 3) as f64);
     }
     let summary = score_csv(csv(&jumping).as_bytes(), Vec::new(), model, 40).unwrap();
     assert!(
@@ -279,7 +280,7 @@ fn a_restarted_baseline_is_learned_again() {
     let registry = Arc::new(Registry::load(BOILERS.directory.path()).unwrap());
     let model = registry.get("boiler").unwrap().clone();
     let mut watch = Watch::new(registry, &[], Arc::new(()));
-    let mut admit = |watch: &mut Watch, fresh_after| {
+    let admit = |watch: &mut Watch, fresh_after| {
         watch.admit(&ScoringSubject {
             appliance: UNIT,
             profile: "boiler".to_owned(),
