@@ -339,3 +339,35 @@ fn what_misled_the_detector_before_does_not_mislead_this_one() {
     );
     assert!(alarms(&rows(2, 900, None)).is_empty());
 }
+
+/// Idle is no state of its normal: rows of phase 0 are of no step, however many there are.
+#[test]
+fn idle_is_not_mixed_into_what_is_normal() {
+    let registry = Registry::load(&models()).unwrap();
+    let model = registry.of(Some("generic"), "washing-machine").unwrap();
+    let place = |name: &str| model.profile().position(name).unwrap();
+    let (phase, motor) = (place("phase"), place("motor_current_a"));
+    let start = Timestamp::from_second(1_700_006_400).unwrap();
+    let mut detector = Detector::new(model);
+    let mut last = None;
+    for day in 0..90_i64 {
+        // From a day on the motor draws half as much again; on each day it stands for another time.
+        let draws = if day < 60 { 2.0 } else { 3.0 };
+        for minute in 0..20 + 90 * (day % 5) {
+            let runs = minute < 20;
+            let mut values = vec![None; model.profile().channels.len()];
+            values[phase] = Some(if runs { 2.0 } else { 0.0 });
+            values[motor] = Some(if runs { draws + 0.01 * (minute % 7) as f64 } else { 0.0 });
+            let at = start + SignedDuration::from_hours(24 * day) + SignedDuration::from_mins(minute);
+            last = step(&mut detector, model, &Row { at, values }).unwrap().pop().or(last);
+        }
+        if day == 55 {
+            let watching = detector.watching(model);
+            assert_eq!(watching.state, WatchState::Watched, "{watching:?}");
+            assert!(!detector.alarming());
+        }
+    }
+    let prediction = last.unwrap().prediction.unwrap();
+    assert_eq!(prediction.top[0].channel, "motor_current_a");
+    assert!((prediction.top[0].baseline_mean - 2.03).abs() < 0.02, "{prediction:?}");
+}
