@@ -35,7 +35,7 @@ fn a_few_boilers_teach_a_condition_and_say_that_they_are_no_fleet() {
     // Six are no fleet.
     assert!(manifest.features.iter().all(|feature| feature.floor == 0.0));
     assert_eq!((manifest.baseline.threshold, rule.call), (1.33, None));
-    let card = std::fs::read_to_string(BOILERS.folder.join("CARD.md")).unwrap();
+    let card = &BOILERS.card;
     for said in [
         "boiler/1",
         "2880 rows of 6 devices in 6 files (laboratory)",

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::boiler::{BOILERS, csv, models_dir, rows};
+use crate::boiler::{BOILERS, copied, csv, models_dir, rows};
 use crate::common::{models, step};
 use crate::road::compare;
 
@@ -137,7 +137,8 @@ fn what_is_cut_holds_a_fault_that_is_found_and_told() {
 
 #[test]
 fn the_hub_and_the_command_say_the_same() {
-    let registry = Arc::new(Registry::load(BOILERS.directory.path()).unwrap());
+    let (directory, _) = copied();
+    let registry = Arc::new(Registry::load(directory.path()).unwrap());
     let model = registry.get("boiler").unwrap();
     let told = compare(model, &registry, &csv(&life()));
     assert!(matches!(&told[0], Observation::Alarm { prediction, .. } if prediction.fault_class == UNKNOWN_FAULT));
@@ -174,11 +175,7 @@ fn a_profile_alone_is_watched_by_generic_until_a_model_is_there() {
     );
     assert!(alone.of(Some("boiler"), "boiler").is_none() && alone.of(None, "kettle").is_none());
 
-    let folder = directory.path().join("boiler");
-    std::fs::create_dir(&folder).unwrap();
-    for file in ["golden.jsonl", "manifest.toml"] {
-        std::fs::copy(BOILERS.folder.join(file), folder.join(file)).unwrap();
-    }
+    BOILERS.write(&directory.path().join("boiler"));
     let both = alone.load_again(directory.path()).unwrap();
     assert_eq!(both.of(None, "boiler").unwrap().version(), "boiler/1");
     let named = both.of(Some("generic"), "boiler").unwrap();
@@ -277,7 +274,8 @@ fn an_appliance_that_goes_from_state_to_state_is_said_not_to_be_watched() {
 /// What the store says of it begins it again: a part or the firmware was changed, or the appliance has another owner.
 #[test]
 fn a_restarted_baseline_is_learned_again() {
-    let registry = Arc::new(Registry::load(BOILERS.directory.path()).unwrap());
+    let (directory, _) = copied();
+    let registry = Arc::new(Registry::load(directory.path()).unwrap());
     let model = registry.get("boiler").unwrap().clone();
     let mut watch = Watch::new(registry, &[], Arc::new(()));
     let admit = |watch: &mut Watch, fresh_after| {
