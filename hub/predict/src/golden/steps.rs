@@ -17,7 +17,7 @@ pub(crate) struct GoldenSteps {
     features: Vec<String>,
     /// Values of each step, the first that are learned from and those that are watched.
     steps: Vec<Vec<Option<f64>>>,
-    /// Expected score after the last step, in floors.
+    /// Expected score after the last step: 1 is the threshold.
     score: f64,
     /// The same against what was normal at first.
     slow_score: f64,
@@ -110,8 +110,8 @@ fn live(steps: &[Vec<Option<f64>>], kit: &Kit) -> Option<Said> {
         } = step
         {
             said = Some(Said {
-                score,
-                slow_score,
+                score: score / kit.settings.threshold,
+                slow_score: slow_score / kit.settings.threshold,
                 alarm,
             });
         }

@@ -29,7 +29,7 @@ const STUCK_AFTER: u32 = 12;
 /// Of ten alarms, so many right ones are stated. Nobody has measured it; it is far below what rings anybody.
 const PROBABILITY: f64 = 0.3;
 /// Features of a manifest.
-pub(super) const FEATURES_MAX: usize = 64;
+const FEATURES_MAX: usize = 64;
 
 /// Words in the plain name of a channel that says how the appliance is used.
 const USE: [&str; 14] = [

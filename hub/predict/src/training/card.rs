@@ -64,7 +64,10 @@ fn floors(manifest: &Manifest, facts: &CardFacts) -> String {
 }
 
 fn conditions(manifest: &Manifest, facts: &CardFacts) -> String {
-    let rules = manifest.detector.as_ref().map_or(&[][..], |rule| &rule.conditions);
+    let rules = manifest
+        .detector
+        .as_ref()
+        .map_or(&[][..], |rule| rule.conditions.as_slice());
     let mut by: Vec<&str> = rules.iter().map(|rule| rule.by.as_str()).collect();
     by.sort_unstable();
     by.dedup();

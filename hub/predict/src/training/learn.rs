@@ -54,8 +54,6 @@ pub(super) struct Said {
     pub(super) call: f64,
     /// An alarm rose.
     pub(super) rose: bool,
-    /// It stands.
-    pub(super) stands: bool,
 }
 
 impl Watched {
@@ -248,7 +246,6 @@ pub(super) fn watch(steps: &[Taken], restarts: &[Timestamp], channels: &[Channel
                 ticket: call.max(slow.next(slow_score)),
                 call,
                 rose,
-                stands,
             });
         }
     }

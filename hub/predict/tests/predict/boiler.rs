@@ -144,10 +144,11 @@ pub fn learn(files: &[PathBuf], faults: Option<&Path>, out: &Path) -> Result<Tra
     train(&wanted, out)
 }
 
-/// A folder of models with family `boiler`, learned from six sound boilers.
+/// Family `boiler`, learned from six sound boilers: what its folder holds, and the model.
 pub struct Boilers {
-    pub directory: tempfile::TempDir,
-    pub folder: PathBuf,
+    manifest: String,
+    golden: String,
+    pub card: String,
     pub model: Arc<Model>,
 }
 
@@ -156,21 +157,28 @@ pub static BOILERS: LazyLock<Boilers> = LazyLock::new(|| {
     let files = record(recordings.path(), (1..=6).map(|number| (number, 120, None)));
     let folder = directory.path().join("boiler");
     learn(&files, None, &folder).unwrap();
-    let model = Arc::new(Model::load(&folder).unwrap());
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
     Boilers {
-        directory,
-        folder,
-        model,
+        manifest: read("manifest.toml"),
+        golden: read("golden.jsonl"),
+        card: read("CARD.md"),
+        model: Arc::new(Model::load(&folder).unwrap()),
     }
 });
 
-/// A copy of that folder of models, free to be spoiled; and the model's folder in it.
+impl Boilers {
+    /// Writes its folder.
+    pub fn write(&self, folder: &Path) {
+        std::fs::create_dir(folder).unwrap();
+        std::fs::write(folder.join("golden.jsonl"), &self.golden).unwrap();
+        std::fs::write(folder.join("manifest.toml"), &self.manifest).unwrap();
+    }
+}
+
+/// A folder of models with that family, free to be spoiled; and the model's folder in it.
 pub fn copied() -> (tempfile::TempDir, PathBuf) {
     let directory = models_dir();
     let folder = directory.path().join("boiler");
-    std::fs::create_dir(&folder).unwrap();
-    for file in ["manifest.toml", "golden.jsonl"] {
-        std::fs::copy(BOILERS.folder.join(file), folder.join(file)).unwrap();
-    }
+    BOILERS.write(&folder);
     (directory, folder)
 }

@@ -19,7 +19,7 @@ const SOUND: i64 = 260;
 /// And of one that is worn.
 const WORN: i64 = 60;
 
-/// A hub with these devices. It knows fridges, and no model watches them.
+/// A hub with these devices. It knows fridges, and no model is for them.
 async fn hub(devices: &[(&str, &str)]) -> (Lab, RunningHub, Console) {
     let mut lab = Lab::new().unwrap();
     let models = lab.path().join("models");
@@ -172,7 +172,12 @@ async fn the_page_of_an_appliance_says_whether_it_is_watched_in_both_languages()
 
     let expected = [
         ("silent", "no_readings", "no reading has come", "还没有模型可用的读数"),
-        ("modelless", "no_model", "no model for this family", "没有模型"),
+        (
+            "modelless",
+            "calibrating",
+            "by generic/1: compared with itself",
+            "由 generic/1 监测",
+        ),
         ("calibrating", "calibrating", "120 of 200", "120 / 200"),
         ("watched", "watched", "● Watched", "● 监测中"),
         (
@@ -211,7 +216,7 @@ async fn the_page_of_an_appliance_says_whether_it_is_watched_in_both_languages()
         .await
         .unwrap();
     for line in [
-        "forecall_scoring_appliances{state=\"calibrating\"} 1",
+        "forecall_scoring_appliances{state=\"calibrating\"} 2",
         "forecall_scoring_appliances{state=\"watched\"} 2",
         "forecall_scoring_appliances{state=\"too_seldom\"} 1",
         "forecall_scoring_appliances{state=\"channels_missing\"} 1",

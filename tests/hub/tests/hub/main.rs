@@ -34,4 +34,5 @@ mod store_stop;
 mod store_takeover;
 mod telemetry;
 mod unit;
+mod untrained;
 mod upgrade;
