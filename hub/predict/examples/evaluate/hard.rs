@@ -1,11 +1,14 @@
-//! The hard world, washing machine: false tickets and would-have calls of the detector that needs no training, on machines that it has
-//! not learned from, and which faults it finds. Floors, conditions and thresholds are learned on another fleet. Beside it
-//! limits on each feature by the same rule of budgets, and the shipped model.
+//! The hard world, washing machine: false tickets and would-have calls on machines that nothing was learned from, and which faults
+//! are found. Judged are named faults with the detector that needs no training beside them, and the latter alone; floors, conditions, metric
+//! and thresholds are learned on other fleets. Beside them limits on each figure by the same rule of budgets, and the shipped model.
 
 mod judge;
 mod learn;
 mod limits;
 mod machine;
+mod named;
+mod observable;
+mod parts;
 mod poisson;
 mod report;
 mod shipped;
@@ -13,15 +16,19 @@ mod watch;
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use hub_predict::Model;
 use jiff::Timestamp;
 use tests_world::hard::{Fault, FaultKind, Faults, Fleet, VERSION, WashingMachine};
 
 use crate::bar::Bar;
-use judge::Faulty;
+use judge::{Clean, Faulty};
 use learn::Learned;
+use limits::Limits;
 use machine::{Kit, Run};
+use named::Named;
 use report::Judged;
 use watch::Watched;
 
@@ -31,6 +38,9 @@ const LEARNED: u64 = 701;
 const CLEAN: u64 = 722;
 const FAULTY: u64 = 723;
 const LEARNED_MACHINES: u64 = 900;
+/// Named faults learn from more fleets: each has firmware and batches of its own, so one says little of what the next will do.
+const MORE_LEARNED: Range<u64> = 704..711;
+const MORE_MACHINES: u64 = 150;
 const DAYS: u32 = 365;
 /// Days of a machine with a fault: every fault has failed by then.
 const FAULTY_DAYS: u32 = 1_400;
@@ -41,6 +51,8 @@ const AMPLITUDES: [f64; 3] = [1.0, 0.5, 0.25];
 const SHIPPED_ONE_IN: (u64, u64) = (10, 3);
 /// Feature without which scale on the heater cannot show.
 const HEATER: &str = "heater_power";
+/// Runs of a machine around which the limits of its parts are.
+const PARTS_CALIBRATION: u32 = 20;
 
 /// How much is simulated.
 pub struct Size {
@@ -61,41 +73,27 @@ impl Default for Size {
     }
 }
 
+/// All that is judged, with what it was taught.
+struct Detectors {
+    kit: Kit,
+    named: Named,
+    generic: Learned,
+    /// Limits of the shipped model's features, and of what named faults are told by.
+    limits: Limits,
+    parts_limits: Limits,
+    shipped: Arc<Model>,
+}
+
 pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Vec<Bar>> {
     let begun = Instant::now();
-    let kit = Kit::load(models)?;
-    let learned = each(0..LEARNED_MACHINES, size.threads, |number| {
-        let fleet = fleet(LEARNED);
-        kit.runs(&fleet, &mut fleet.washing_machine(number), f64::from(DAYS))
-    });
-    let learned = learn::learn(&kit, &learned, DAYS);
-    report::learned(&kit, &learned, LEARNED_MACHINES, VERSION);
+    let detectors = Detectors::learn(models, size)?;
     println!("hard world: learned after {:.0} s", begun.elapsed().as_secs_f64());
-    let shipped = shipped::load(models)?;
-    let mut judged = [
-        Judged::new("generic"),
-        Judged::new("limits"),
-        Judged::new("washing-machine/1"),
-    ];
-    let lived = each(0..size.machines, size.threads, |number| {
-        let fleet = fleet(CLEAN);
-        let mut machine = fleet.washing_machine(number);
-        let runs = kit.runs(&fleet, &mut machine, f64::from(DAYS));
-        let (generic, limits) = both(&kit, &learned, &runs);
-        let (at, limits_at) = levels(&learned);
-        let shown = number.is_multiple_of(SHIPPED_ONE_IN.0);
-        let by_shipped = shown.then(|| {
-            let mut again = fleet.washing_machine(number);
-            let watched = shipped::watch(&kit, &shipped, &fleet, &mut again, f64::from(DAYS))?;
-            anyhow::Ok(judge::clean(&machine, &watched, DAYS, (1.0, 1.0)))
-        });
-        let generic = judge::clean(&machine, &generic, DAYS, at);
-        (generic, judge::clean(&machine, &limits, DAYS, limits_at), by_shipped)
-    });
-    for (generic, limits, by_shipped) in lived {
-        judged[0].clean.push(generic);
-        judged[1].clean.push(limits);
-        judged[2].clean.extend(by_shipped.transpose()?);
+    let mut judged = detectors.names().map(Judged::new);
+    let lived = each(0..size.machines, size.threads, |number| detectors.clean(number));
+    for machine in lived {
+        for (of, clean) in judged.iter_mut().zip(machine?) {
+            of.clean.extend(clean);
+        }
     }
     println!(
         "hard world: clean machines after {:.0} s",
@@ -104,21 +102,152 @@ pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Vec<Bar>> {
     let kinds: Vec<FaultKind> = kinds(size.faults);
     for amplitude in AMPLITUDES {
         let lived = each(0..kinds.len() as u64, size.threads, |number| {
-            broken(&kit, &learned, &shipped, kinds[number as usize], amplitude, number)
+            detectors.faulty(kinds[number as usize], amplitude, number)
         });
-        let mut by_detector = [const { Vec::new() }; 3];
+        let mut by_detector = [const { Vec::new() }; DETECTORS];
         for machine in lived {
             for (of, faulty) in by_detector.iter_mut().zip(machine?) {
                 of.extend(faulty);
             }
         }
+        if let Some(named) = by_detector.first() {
+            observable::print(amplitude, named);
+        }
         for (of, faulty) in judged.iter_mut().zip(by_detector) {
             of.faulty.push((amplitude, faulty));
         }
     }
-    let bars = report::all(&kit, &judged);
+    let bars = report::all(&judged);
     println!("hard world: {:.0} s in all", begun.elapsed().as_secs_f64());
     Ok(bars)
+}
+
+const DETECTORS: usize = 5;
+
+impl Detectors {
+    fn learn(models: &Path, size: &Size) -> anyhow::Result<Self> {
+        let kit = Kit::load(models)?;
+        let lived = |seed: u64, machines: u64| {
+            each(0..machines, size.threads, |number| {
+                let fleet = fleet(seed);
+                kit.runs(&fleet, &mut fleet.washing_machine(number), f64::from(DAYS))
+            })
+        };
+        let mut learned = lived(LEARNED, LEARNED_MACHINES);
+        let generic = learn::learn(&kit, &learned, DAYS);
+        let shown = (kit.channels.as_slice(), kit.features);
+        let limits = Limits::learn(&learned, |run| &run.values, shown, kit.calibration(), DAYS);
+        report::learned(&kit, &generic, &limits, LEARNED_MACHINES, VERSION);
+        learned.truncate(MORE_MACHINES as usize);
+        learned.extend(MORE_LEARNED.flat_map(|seed| lived(seed, MORE_MACHINES)));
+        let named = named::learn(&kit, &learned, DAYS, &generic.settings)?;
+        let shown = (kit.parts.channels.as_slice(), parts::WATCHED.len());
+        let parts_limits = Limits::learn(&learned, |run| &run.parts, shown, PARTS_CALIBRATION, DAYS);
+        report::named(&named, &parts_limits, learned.len());
+        Ok(Self {
+            named,
+            generic,
+            limits,
+            parts_limits,
+            shipped: shipped::load(models)?,
+            kit,
+        })
+    }
+
+    /// Each with the names of what its tickets stand by.
+    fn names(&self) -> [(&'static str, Vec<String>); DETECTORS] {
+        let features = || self.kit.channels.iter().map(|channel| channel.name.clone()).collect();
+        let classes = self.named.faults.signatures.iter().map(|one| one.class.clone());
+        [
+            ("named", classes.chain(["none of them".to_owned()]).collect()),
+            ("generic", features()),
+            ("limits of parts", parts::WATCHED.map(String::from).into()),
+            ("limits", features()),
+            ("washing-machine/1", features()),
+        ]
+    }
+
+    /// A machine watched by all but the shipped model.
+    fn watch(&self, runs: &[Run]) -> [Watched; DETECTORS - 1] {
+        [
+            named::watch(runs, &self.kit, &self.named),
+            watch::watch(runs, &self.kit.channels, &self.generic.settings),
+            self.parts_limits.watch(runs),
+            self.limits.watch(runs),
+        ]
+    }
+
+    /// Thresholds of tickets and calls, in the same order.
+    fn levels(&self) -> [(f64, f64); DETECTORS - 1] {
+        [
+            (self.named.faults.threshold, self.named.calls),
+            (self.generic.settings.threshold, self.generic.calls),
+            (self.parts_limits.tickets, self.parts_limits.calls),
+            (self.limits.tickets, self.limits.calls),
+        ]
+    }
+
+    /// A machine without a fault, as each detector saw it.
+    fn clean(&self, number: u64) -> anyhow::Result<Vec<Option<Clean>>> {
+        let fleet = fleet(CLEAN);
+        let mut machine = fleet.washing_machine(number);
+        let runs = self.kit.runs(&fleet, &mut machine, f64::from(DAYS));
+        let watched = self.watch(&runs).into_iter().zip(self.levels());
+        let mut all: Vec<_> = watched
+            .map(|(watched, at)| Some(judge::clean(&machine, &watched, DAYS, at)))
+            .collect();
+        all.push(if number.is_multiple_of(SHIPPED_ONE_IN.0) {
+            let mut again = fleet.washing_machine(number);
+            let watched = shipped::watch(&self.kit, &self.shipped, &fleet, &mut again, f64::from(DAYS))?;
+            Some(judge::clean(&machine, &watched, DAYS, (1.0, 1.0)))
+        } else {
+            None
+        });
+        Ok(all)
+    }
+
+    /// A machine until it fails, as each detector saw it.
+    fn faulty(&self, kind: FaultKind, amplitude: f64, number: u64) -> anyhow::Result<Vec<Option<Faulty>>> {
+        let fleet = Fleet {
+            days: FAULTY_DAYS,
+            faults: Faults::One {
+                kind,
+                onset_day: (ONSET.0 + number * 37 % ONSET.1) as f64,
+            },
+            amplitude,
+            ..fleet(FAULTY)
+        };
+        let mut machine: WashingMachine = fleet.washing_machine(number);
+        let Some(fault): Option<Fault> = machine.life().faults().first().cloned() else {
+            return Ok(Vec::new());
+        };
+        let runs = self.kit.runs(&fleet, &mut machine, fault.failure_day);
+        let heater = self.kit.channels.iter().position(|channel| channel.name == HEATER);
+        let has = |feature: usize| runs.iter().any(|run| run.values[feature].is_some());
+        let can_show = kind != FaultKind::HeaterScale || heater.is_some_and(has);
+        let signatures = &self.named.faults.signatures;
+        let is_right = |called: Option<usize>| {
+            let class = called.and_then(|i| signatures.get(i)).map(|one| one.class.as_str());
+            class.is_none_or(|class| class == parts::class_of(kind))
+        };
+        let watched = self.watch(&runs);
+        let seen = observable::seen(&fault, &watched[0], &self.named);
+        let judged = watched.iter().zip(self.levels());
+        let mut all: Vec<_> = judged
+            .map(|(watched, (_, calls))| Some(judge::faulty(&fault, can_show, watched, calls, is_right)))
+            .collect();
+        if let Some(Some(named)) = all.first_mut() {
+            named.seen = Some(seen);
+        }
+        all.push(if number.is_multiple_of(SHIPPED_ONE_IN.1) {
+            let mut again = fleet.washing_machine(number);
+            let watched = shipped::watch(&self.kit, &self.shipped, &fleet, &mut again, fault.failure_day)?;
+            Some(judge::faulty(&fault, can_show, &watched, 1.0, is_right))
+        } else {
+            None
+        });
+        Ok(all)
+    }
 }
 
 fn fleet(seed: u64) -> Fleet {
@@ -127,64 +256,6 @@ fn fleet(seed: u64) -> Fleet {
 
 fn start() -> Timestamp {
     Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 20_454)
-}
-
-fn both(kit: &Kit, learned: &Learned, runs: &[Run]) -> (Watched, Watched) {
-    (
-        watch::watch(runs, &kit.channels, &learned.settings),
-        learned
-            .limits
-            .watch(runs, &kit.channels, &learned.settings, learned.limit_tickets),
-    )
-}
-
-/// Thresholds of tickets and calls, of the detector and of the limits.
-fn levels(learned: &Learned) -> ((f64, f64), (f64, f64)) {
-    (
-        (learned.settings.threshold, learned.calls),
-        (learned.limit_tickets, learned.limit_calls),
-    )
-}
-
-/// A machine until it fails, as each detector saw it.
-fn broken(
-    kit: &Kit,
-    learned: &Learned,
-    shipped: &std::sync::Arc<hub_predict::Model>,
-    kind: FaultKind,
-    amplitude: f64,
-    number: u64,
-) -> anyhow::Result<[Option<Faulty>; 3]> {
-    let fleet = Fleet {
-        days: FAULTY_DAYS,
-        faults: Faults::One {
-            kind,
-            onset_day: (ONSET.0 + number * 37 % ONSET.1) as f64,
-        },
-        amplitude,
-        ..fleet(FAULTY)
-    };
-    let mut machine: WashingMachine = fleet.washing_machine(number);
-    let Some(fault): Option<Fault> = machine.life().faults().first().cloned() else {
-        return Ok([None, None, None]);
-    };
-    let runs = kit.runs(&fleet, &mut machine, fault.failure_day);
-    let heater = kit.channels.iter().position(|channel| channel.name == HEATER);
-    let has = |feature: usize| runs.iter().any(|run| run.values[feature].is_some());
-    let can_show = kind != FaultKind::HeaterScale || heater.is_some_and(has);
-    let (generic, limits) = both(kit, learned, &runs);
-    let by_shipped = if number.is_multiple_of(SHIPPED_ONE_IN.1) {
-        let mut again = fleet.washing_machine(number);
-        let watched = shipped::watch(kit, shipped, &fleet, &mut again, fault.failure_day)?;
-        Some(judge::faulty(&fault, can_show, &watched, 1.0))
-    } else {
-        None
-    };
-    Ok([
-        Some(judge::faulty(&fault, can_show, &generic, learned.calls)),
-        Some(judge::faulty(&fault, can_show, &limits, learned.limit_calls)),
-        by_shipped,
-    ])
 }
 
 /// The kinds that show before they fail, each by its share.

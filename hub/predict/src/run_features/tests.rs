@@ -1,34 +1,21 @@
 use super::*;
+use hub_core::profile::Channel;
 use jiff::Timestamp;
 
-const PROFILE: &str = r#"
-name = "washer"
-version = 1
-[[channels]]
-id = 1
-name = "phase"
-unit = "/"
-decimals = 0
-min = 0.0
-max = 15.0
-[[channels]]
-id = 2
-name = "level"
-unit = "mm"
-decimals = 1
-min = 0.0
-max = 400.0
-[[channels]]
-id = 3
-name = "speed"
-unit = "1/min"
-decimals = 0
-min = 0.0
-max = 2000.0
-"#;
-
 fn profile() -> ApplianceProfile {
-    ApplianceProfile::from_toml(PROFILE).unwrap()
+    let channel = |(id, name): (u8, &str)| Channel {
+        id,
+        name: name.into(),
+        unit: "/".into(),
+        decimals: 1,
+        min: 0.0,
+        max: 2_000.0,
+    };
+    ApplianceProfile {
+        name: "washer".into(),
+        version: 1,
+        channels: (1..).zip(["phase", "level", "speed"]).map(channel).collect(),
+    }
 }
 
 /// A row a minute: phase, level, speed.

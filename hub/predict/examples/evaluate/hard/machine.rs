@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use hub_core::profile::ApplianceProfile;
-use hub_predict::generic::{Channel, Influence};
-use hub_predict::manifest::{Feature, Statistic, Transform};
-use hub_predict::{Manifest, Row, Steps, load_manifest};
+use hub_predict::generic::{Channel, Influence, Told};
+use hub_predict::manifest::{Feature, Resampling, Statistic, Transform};
+use hub_predict::{Manifest, Row, RunReader, Steps, load_manifest};
 use jiff::Timestamp;
 use tests_world::hard::{Effect, Effects, Fleet, WashingMachine};
+
+use super::parts::{Parts, parts};
 
 const DAY_S: f64 = 86_400.0;
 
@@ -33,6 +35,8 @@ pub struct Kit {
     pub features: usize,
     pub channels: Vec<Channel>,
     pub influences: Vec<Influence>,
+    /// What named faults are told by.
+    pub parts: Parts,
 }
 
 /// One run, as it was known to the hub.
@@ -40,8 +44,12 @@ pub struct Run {
     /// Day of the record on which it was known.
     pub day: f64,
     pub values: Vec<Option<f64>>,
+    /// What it says of single parts.
+    pub parts: Vec<Option<f64>>,
     /// Before this run something happened that the hub is told of and that begins a new normal.
     pub afresh: bool,
+    /// The same, as the detector of named faults is told; of new firmware as well.
+    pub told: Option<Told>,
 }
 
 impl Kit {
@@ -80,6 +88,7 @@ impl Kit {
             features,
             channels: channels.collect(),
             influences: influences.collect(),
+            parts: parts(),
             profile,
             manifest,
         })
@@ -112,29 +121,66 @@ impl Kit {
     /// The runs of a machine until a day.
     pub fn runs(&self, fleet: &Fleet, machine: &mut WashingMachine, until_day: f64) -> Vec<Run> {
         let mut steps = Steps::new(&self.manifest, &self.profile);
-        let mut told = told_days(machine);
+        let (phase, idle) = self.phase();
+        let reader = RunReader::new(&self.parts.features, &self.profile, phase);
+        let phase = self.profile.position(phase);
+        let is_idle = |row: &Row| phase.and_then(|i| row.values[i]) == Some(idle);
+        let mut told = told(machine);
         let mut runs = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
         for (row, received) in self.rows(fleet, machine, until_day) {
-            for step in steps.take(&row, received) {
+            let completed = steps.take(&row, received);
+            // A row that comes late is of no run.
+            if rows.last().is_none_or(|last| last.at < row.at) {
+                rows.push(row);
+            }
+            for step in &completed {
                 let day = day(fleet.start, received);
-                let before = told.len();
-                told.retain(|told| *told > day);
+                let news = told.iter().take_while(|(from, _)| *from <= day).count();
+                let news: Vec<Effect> = told.drain(..news).map(|(_, effect)| effect).collect();
+                let of_run = rows.iter().take_while(|row| row.at <= step.at).count();
+                let parts = reader.read(&rows[..of_run]);
+                rows.drain(..of_run.saturating_sub(1));
                 runs.push(Run {
                     day,
-                    values: step.values,
-                    afresh: told.len() < before,
+                    values: step.values.clone(),
+                    parts: self.parts.told.iter().map(|i| parts[*i]).collect(),
+                    afresh: news.iter().any(|one| *one != Effect::Firmware),
+                    told: match news.contains(&Effect::PartChange) {
+                        true => Some(Told::Repaired),
+                        false => (!news.is_empty()).then_some(Told::Changed),
+                    },
                 });
+            }
+            // The row before a run is looked at too; those before that are of no more use.
+            if rows.last().is_some_and(is_idle) {
+                rows.drain(..rows.len() - 1);
             }
         }
         runs
     }
+
+    /// The channel that tells the phase, and its value between runs.
+    fn phase(&self) -> (&str, f64) {
+        match &self.manifest.resampling {
+            Resampling::Cycle {
+                phase_channel,
+                idle_phase,
+                ..
+            } => (phase_channel, f64::from(*idle_phase)),
+            Resampling::Period { .. } => ("", f64::NAN),
+        }
+    }
 }
 
-/// Days on which the hub is told what begins a new normal: the machine goes to another household, or gets a part.
-fn told_days(machine: &WashingMachine) -> Vec<f64> {
+/// What the hub is told, by day: the machine goes to another household, gets a part, or other firmware.
+fn told(machine: &WashingMachine) -> Vec<(f64, Effect)> {
+    const TOLD: [Effect; 3] = [Effect::NewOwner, Effect::PartChange, Effect::Firmware];
     let episodes = machine.life().episodes().iter();
-    let told = episodes.filter(|one| matches!(one.effect, Effect::NewOwner | Effect::PartChange) && one.from_day > 0.0);
-    told.map(|one| one.from_day).collect()
+    let told = episodes.filter(|one| TOLD.contains(&one.effect) && one.from_day > 0.0);
+    let mut told: Vec<_> = told.map(|one| (one.from_day, one.effect)).collect();
+    told.sort_by(|a, b| a.0.total_cmp(&b.0));
+    told
 }
 
 /// A mean over the rows of a run resolves ten times finer than a row.

@@ -2,8 +2,12 @@
 
 use super::judge::{AHEAD_DAYS, Clean, Faulty, by_effect};
 use super::learn::Learned;
+use super::limits::Limits;
 use super::machine::Kit;
+use super::named::Named;
 use super::poisson;
+use hub_predict::generic::Speed;
+
 use crate::bar::{Bar, Bound};
 use tests_world::hard::{Course, Effects, FaultKind};
 
@@ -23,15 +27,18 @@ const EFFECTS_MAX: usize = 12;
 /// A detector and all that it was judged on.
 pub struct Judged {
     name: &'static str,
+    /// Names of what a ticket can stand by.
+    tops: Vec<String>,
     pub clean: Vec<Clean>,
     /// By amplitude.
     pub faulty: Vec<(f64, Vec<Faulty>)>,
 }
 
 impl Judged {
-    pub fn new(name: &'static str) -> Self {
+    pub fn new((name, tops): (&'static str, Vec<String>)) -> Self {
         Self {
             name,
+            tops,
             clean: Vec::new(),
             faulty: Vec::new(),
         }
@@ -57,18 +64,26 @@ impl Judged {
 
     /// Of all calls, those for a fault, where so many machines get one: as it was counted, and with the upper bound of false ones.
     fn precision(&self, faulty: &[Faulty]) -> (f64, f64) {
-        let right = 1_000.0 * FAULTS_A_YEAR / 12.0 * share(faulty.iter(), |one| one.call_days.is_some());
+        let faults = 1_000.0 * FAULTS_A_YEAR / 12.0;
+        let right = faults * share(faulty.iter(), |one| one.call_days.is_some());
+        let misnamed = faults * share(faulty.iter(), |one| one.misnamed);
         let (wrong, _, most) = self.rate(self.calls());
-        let of = |wrong: f64| if right > 0.0 { right / (right + wrong) } else { 0.0 };
+        let of = |wrong: f64| {
+            if right > 0.0 {
+                right / (right + misnamed + wrong)
+            } else {
+                0.0
+            }
+        };
         (of(wrong), of(most))
     }
 }
 
-pub fn learned(kit: &Kit, learned: &Learned, machines: u64, version: u32) {
+pub fn learned(kit: &Kit, learned: &Learned, limits: &Limits, machines: u64, version: u32) {
     println!(
         "hard world {version}, washing machine: learned on {machines} machines of another fleet, {} device-months: thresholds {:.2} (tickets), \
          {:.2} (calls); limits {:.1} and {:.1} spreads",
-        learned.device_months, learned.settings.threshold, learned.calls, learned.limit_tickets, learned.limit_calls
+        learned.device_months, learned.settings.threshold, learned.calls, limits.tickets, limits.calls
     );
     for (channel, floor) in kit.channels.iter().zip(&learned.settings.fleet_floors) {
         if let Some(floor) = floor {
@@ -77,7 +92,30 @@ pub fn learned(kit: &Kit, learned: &Learned, machines: u64, version: u32) {
     }
 }
 
-pub fn all(kit: &Kit, judged: &[Judged]) -> Vec<Bar> {
+/// What a fleet taught of named faults.
+pub fn named(named: &Named, limits: &Limits, machines: usize) {
+    println!(
+        "named faults: learned on {machines} machines of eight fleets, {} device-months: thresholds {:.2} (tickets), {:.2} (calls), in levels; unnamed \
+         {:.2}; limits of parts {:.1} and {:.1} spreads",
+        named.device_months, named.faults.threshold, named.calls, named.generic.threshold, limits.tickets, limits.calls
+    );
+    for signature in &named.faults.signatures {
+        let metric = match signature.speed {
+            Speed::Quick => &named.faults.quick,
+            Speed::Slow => &named.faults.slow,
+        };
+        let first = signature
+            .moves
+            .first()
+            .map_or((0.0, 0.0), |(channel, by)| (metric.usual(*channel), *by));
+        println!(
+            "  {:<14} levels {:>5.2} and {:>5.2} usual deviations; one is {:.4} of its first channel, which goes {:.2} at failure",
+            signature.class, signature.ticket_level, signature.call_level, first.0, first.1
+        );
+    }
+}
+
+pub fn all(judged: &[Judged]) -> Vec<Bar> {
     for of in judged {
         for (amplitude, faulty) in &of.faulty {
             found(of, *amplitude, faulty);
@@ -86,20 +124,15 @@ pub fn all(kit: &Kit, judged: &[Judged]) -> Vec<Bar> {
     for of in judged {
         wrong(of);
     }
-    let Some(generic) = judged.first() else {
-        return Vec::new();
-    };
-    let months: Vec<Effects> = generic
-        .clean
-        .iter()
-        .flat_map(|one| one.months.iter().copied())
-        .collect();
-    let events = |of: fn(&Clean) -> &Vec<(Effects, usize)>| -> Vec<_> {
-        generic.clean.iter().flat_map(|one| of(one).iter().copied()).collect()
-    };
-    effects(kit, "tickets", &events(|one| &one.tickets), &months);
-    effects(kit, "would-have calls", &events(|one| &one.calls), &months);
-    bars(generic)
+    for of in judged.iter().take(2) {
+        let months: Vec<Effects> = of.clean.iter().flat_map(|one| one.months.iter().copied()).collect();
+        let events = |events: fn(&Clean) -> &Vec<(Effects, usize)>| -> Vec<_> {
+            of.clean.iter().flat_map(|one| events(one).iter().copied()).collect()
+        };
+        effects(of, "tickets", &events(|one| &one.tickets), &months);
+        effects(of, "would-have calls", &events(|one| &one.calls), &months);
+    }
+    judged.first().map(bars).unwrap_or_default()
 }
 
 fn found(of: &Judged, amplitude: f64, faulty: &[Faulty]) {
@@ -110,7 +143,7 @@ fn found(of: &Judged, amplitude: f64, faulty: &[Faulty]) {
     println!(
         "{}, amplitude {amplitude}: slow faults {}: ticketed {:.0} %, called {:.0} %, {AHEAD_DAYS} days ahead {:.0} %; first ticket {:.0} days before \
          (median), {} with a ticket before the onset, {} not watched by then; all {}: ticketed {:.0} %, called {:.0} %; precision of calls at \
-         1 % faults a year {precision:.2} (with the upper bound of false ones {at_least:.2}); {} cannot show",
+         1 % faults a year {precision:.2} (with the upper bound of false ones {at_least:.2}); {} cannot show, {} misnamed",
         of.name,
         slow.len(),
         100.0 * share(slow.iter().copied(), |one| one.ticket_days.is_some()),
@@ -123,6 +156,7 @@ fn found(of: &Judged, amplitude: f64, faulty: &[Faulty]) {
         100.0 * share(faulty.iter(), |one| one.ticket_days.is_some()),
         100.0 * share(faulty.iter(), |one| one.call_days.is_some()),
         faulty.iter().filter(|one| !one.can_show).count(),
+        faulty.iter().filter(|one| one.misnamed).count(),
     );
     let shown = || slow.iter().copied().filter(|one| SHOWN.contains(&one.fault.kind));
     println!(
@@ -178,15 +212,18 @@ fn wrong(of: &Judged) {
 }
 
 /// Effects that were at work oftener than at other times come first.
-fn effects(kit: &Kit, what: &str, events: &[(Effects, usize)], months: &[Effects]) {
-    println!("false {what}, by effect within the weeks before: count, and what its share of all months would give");
+fn effects(of: &Judged, what: &str, events: &[(Effects, usize)], months: &[Effects]) {
+    println!(
+        "{}: false {what}, by effect within the weeks before: count, and what its share of all months would give",
+        of.name
+    );
     for (effect, before, expected) in by_effect(events, months).into_iter().take(EFFECTS_MAX) {
         println!("  {:<20} {before:>4} {expected:>8.1}", effect.name());
     }
-    for (i, channel) in kit.channels.iter().enumerate() {
+    for (i, name) in of.tops.iter().enumerate() {
         let strongest = events.iter().filter(|(_, top)| *top == i).count();
         if strongest > 0 {
-            println!("  strongest: {:<20} {strongest:>4}", channel.name);
+            println!("  strongest: {name:<20} {strongest:>4}");
         }
     }
 }

@@ -41,6 +41,7 @@ pub fn watch(
                 rose: verdict.alarm && !stood,
                 stands: verdict.alarm,
                 top: 0,
+                called: None,
             });
             stood = verdict.alarm;
         }
