@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use hard::WashingMachines;
 use part::Part;
 use scores::Score;
 
@@ -55,12 +56,13 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = arguments()?;
+    let machines = WashingMachines::new(&arguments.models, &arguments.size);
     let (mut missed, mut bars, mut scores) = (false, Vec::new(), Vec::new());
     for name in PARTS {
         if arguments.only.as_deref().map_or(name == LONG, |only| only != name) {
             continue;
         }
-        let Some(part) = evaluate(name, &arguments, &mut scores)? else {
+        let Some(part) = evaluate(name, &arguments, &machines, &mut scores)? else {
             println!(
                 "{name} skipped: the recorded data are not beside {}",
                 arguments.data.display()
@@ -84,21 +86,26 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// None where recorded data are needed and are not there.
-fn evaluate(name: &str, arguments: &Arguments, scores: &mut Vec<Score>) -> anyhow::Result<Option<Part>> {
+fn evaluate(
+    name: &str,
+    arguments: &Arguments,
+    machines: &WashingMachines<'_>,
+    scores: &mut Vec<Score>,
+) -> anyhow::Result<Option<Part>> {
     let Arguments { data, models, size, .. } = arguments;
     let power = data.with_file_name("tracebase");
     let part = match name {
         "washing-machine" => washing_machine::evaluate(models, scores)?,
-        "hard" => hard::washing_machines(models, size)?,
+        "hard" => machines.evaluate()?,
         "fridge" => hard::fridges(size)?,
-        "firmware" => hard::wave(models, size)?,
+        "firmware" => machines.firmware()?,
         "first" => hard::first(models, size)?,
         "pump-rig" if data.is_dir() => pump_rig::evaluate(data, models, scores, arguments.calibration)?,
         "skab" if data.is_dir() => generic::evaluate(data, models)?,
         "tracebase" if power.is_dir() => tracebase::evaluate(&power)?,
         "budgets" => budgets::evaluate(),
         "breaker" => breaker::evaluate(),
-        LONG => hard::long(models, size)?,
+        LONG => machines.long()?,
         _ => return Ok(None),
     };
     Ok(Some(part))

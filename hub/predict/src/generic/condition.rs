@@ -1,7 +1,6 @@
 //! What a channel shows of the conditions under which it works (load, level, ambient temperature) and not of its health.
 
 use super::channel::Channel;
-use super::settings::Settings;
 
 /// Influence of a condition on a channel, as a fleet has shown it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,14 +18,14 @@ pub struct Condition {
 }
 
 /// The values that can be compared, freed of their conditions. One whose condition is missing is missing.
-pub(super) fn freed(channels: &[Channel], settings: &Settings, values: &[Option<f64>]) -> Vec<Option<f64>> {
+pub(super) fn freed(channels: &[Channel], conditions: &[Condition], values: &[Option<f64>]) -> Vec<Option<f64>> {
     let value = |i: usize| Channel::usable(values.get(i).copied().flatten());
     let freed = |(i, channel): (usize, &Channel)| {
-        if settings.conditions.iter().any(|condition| condition.by == i) {
+        if conditions.iter().any(|condition| condition.by == i) {
             return None;
         }
         let mut change = 0.0;
-        for condition in settings.conditions.iter().filter(|condition| condition.channel == i) {
+        for condition in conditions.iter().filter(|condition| condition.channel == i) {
             let apart = value(condition.by)? - condition.reference;
             change += condition.linear * apart + condition.square * apart * apart;
         }

@@ -47,7 +47,7 @@ impl Unit {
         if self.channels != channels.len() {
             self.restart(channels, settings);
         }
-        let values = freed(channels, settings, values);
+        let values = freed(channels, &settings.conditions, values);
         let says_nothing = values.iter().all(Option::is_none);
         match &mut self.stage {
             Stage::Watching(watching) if says_nothing => watching.unchanged(channels, settings),

@@ -14,11 +14,10 @@ use hub_predict::generic::{DEVICES_MIN, Settings, Step, Unit, WATCHED_DAYS_MIN, 
 use jiff::civil::date;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tests_world::hard::{FaultKind, Faults, Fleet, VERSION};
+use tests_world::hard::{Fault, FaultKind, Faults, Fleet, Life, VERSION};
 
 use super::each::each;
-use super::machine::Kit;
-use super::unit::Lived;
+use super::machine::{Kit, Run};
 use super::watch::{MONTH_DAYS, Watched, watch};
 use super::{DAYS, Size, fleet};
 use crate::part::{Data, Evidence, Found, Part};
@@ -33,7 +32,8 @@ const MODEL: &str = "washing machine";
 
 /// A unit as the hub has it, live.
 struct Live {
-    lived: Lived,
+    runs: Vec<Run>,
+    life: Life,
     unit: Unit,
     /// Steps that it has taken.
     taken: usize,
@@ -57,7 +57,7 @@ struct Year {
 }
 
 pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
-    let kit = Kit::washing_machines(models)?;
+    let kit = Kit::load(models)?;
     let mut lines = vec![
         format!(
             "{UNITS} washing machines of the hard world from the day on which the first reading comes, {:.0} % of them with a fault that shows in \
@@ -115,23 +115,31 @@ pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
 
 fn live(kit: &Kit, seed: u64, threads: u64) -> Year {
     let shows = |kind: &&FaultKind| **kind != FaultKind::Electronics;
-    let all: f64 = kit.kinds.iter().map(|kind| kind.share()).sum();
-    let shown: f64 = kit.kinds.iter().filter(shows).map(|kind| kind.share()).sum();
+    let all: f64 = FaultKind::WASHING_MACHINE.iter().map(|kind| kind.share()).sum();
+    let shown: f64 = FaultKind::WASHING_MACHINE
+        .iter()
+        .filter(shows)
+        .map(|kind| kind.share())
+        .sum();
     let fleet = Fleet {
         faults: Faults::PerYear(FAULTS_A_YEAR * all / shown),
         ..fleet(seed)
     };
-    let mut settings = kit.settings.clone();
-    let mut units: Vec<Live> = each(0..UNITS, threads, |number| Live {
-        lived: Lived::live(kit, &fleet, number, |_| f64::from(DAYS)),
-        unit: Unit::new(&kit.channels, &settings),
-        taken: 0,
-        stands: false,
-        watched_from: None,
+    let mut settings = Settings::of_runs();
+    let mut units: Vec<Live> = each(0..UNITS, threads, |number| {
+        let mut machine = fleet.washing_machine(number);
+        Live {
+            life: machine.life().clone(),
+            runs: kit.runs(&fleet, &mut machine, f64::from(DAYS)),
+            unit: Unit::new(&kit.channels, &settings),
+            taken: 0,
+            stands: false,
+            watched_from: None,
+        }
     });
     let mut year = Year {
         opened: Vec::new(),
-        faults: units.iter().map(|unit| unit.lived.shown_faults()).sum(),
+        faults: units.iter().map(|unit| unit.shown_faults()).sum(),
         device_months: 0,
         floors_from: None,
     };
@@ -177,7 +185,7 @@ fn refreshed(
     };
     let watched: Vec<Watched> = units
         .iter()
-        .map(|unit| watch(&unit.lived.runs[..unit.taken], &kit.channels, &next))
+        .map(|unit| watch(&unit.runs[..unit.taken], &kit.channels, &next))
         .collect();
     let first = Month::of(date(2026, 1, 1));
     let months = (end / MONTH_DAYS) as u32;
@@ -192,7 +200,13 @@ fn refreshed(
         history.record(MonthOfScores::new(first.plus(month as i32), highest));
     }
     for (number, unit) in units.iter().enumerate() {
-        for repaired in unit.lived.repaired_days().filter(|day| *day < end) {
+        for repaired in unit
+            .life
+            .faults()
+            .iter()
+            .map(Fault::repaired_day)
+            .filter(|day| *day < end)
+        {
             history.confirm(ConfirmedFault {
                 appliance: ApplianceId(number as i64),
                 month: first.plus((repaired / MONTH_DAYS) as i32),
@@ -208,8 +222,15 @@ fn refreshed(
 }
 
 impl Live {
+    /// Faults that show before they fail.
+    fn shown_faults(&self) -> usize {
+        let faults = self.life.faults().iter();
+        let shown = faults.filter(|fault| fault.kind != FaultKind::Electronics && fault.onset_day < f64::from(DAYS));
+        shown.count()
+    }
+
     fn live_until(&mut self, end: f64, kit: &Kit, settings: &Settings, opened: &mut Vec<Opened>) {
-        while let Some(run) = self.lived.runs.get(self.taken).filter(|run| run.day < end) {
+        while let Some(run) = self.runs.get(self.taken).filter(|run| run.day < end) {
             self.taken += 1;
             if run.afresh {
                 self.unit.restart(&kit.channels, settings);
@@ -222,7 +243,7 @@ impl Live {
                 if rose {
                     opened.push(Opened {
                         day: run.day,
-                        is_right: self.lived.is_faulty(run.day),
+                        is_right: is_faulty(&self.life, run.day),
                     });
                 }
             }
@@ -230,23 +251,8 @@ impl Live {
     }
 }
 
-impl Lived {
-    /// Faults that show before they fail.
-    fn shown_faults(&self) -> usize {
-        let faults = self.life.faults().iter();
-        faults
-            .filter(|fault| fault.kind != FaultKind::Electronics && fault.onset_day < f64::from(DAYS))
-            .count()
-    }
-
-    /// Days on which the right part came in: that is when a person says what it was.
-    fn repaired_days(&self) -> impl Iterator<Item = f64> {
-        self.life.faults().iter().map(tests_world::hard::Fault::repaired_day)
-    }
-
-    /// Whether somebody who looks on this day finds a fault.
-    fn is_faulty(&self, day: f64) -> bool {
-        let mut faults = self.life.faults().iter();
-        faults.any(|fault| fault.onset_day <= day && day < fault.repaired_day())
-    }
+/// Whether somebody who looks on this day finds a fault.
+fn is_faulty(life: &Life, day: f64) -> bool {
+    let mut faults = life.faults().iter();
+    faults.any(|fault| fault.onset_day <= day && day < fault.repaired_day())
 }

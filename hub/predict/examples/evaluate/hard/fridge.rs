@@ -1,11 +1,10 @@
 //! Fridges of the hard world, a step a day: in a day all of a household's habits and a defrost are in, and what is left is the unit
 //! and its room. No model is shipped for them, so each feature is a mean of rows over a day, as a maker without training would take it.
 
-use hub_predict::generic::{Channel, Influence, Settings};
-use tests_world::hard::{FaultKind, Fleet, Fridge, Row};
+use hub_predict::generic::{Channel, Influence};
+use tests_world::hard::{Effect, Fleet, Fridge, Row};
 
-use super::machine::{Kit, Run, Source, day};
-use super::unit::{begins_afresh, told_days};
+use super::machine::{Run, day};
 
 /// Channels of the profile, by id.
 const ROOM: u8 = 1;
@@ -45,7 +44,7 @@ struct Reading {
     start_a: f64,
 }
 
-static HEALTH: [Feature; 8] = [
+static HEALTH: [Feature; CONDITIONS_FROM] = [
     feature("power", "W", 2, POWER, |_| true),
     feature("duty", "/", 4, DUTY, |_| true),
     feature("compartment", "Cel", 2, COMPARTMENT, |_| true),
@@ -64,16 +63,8 @@ static CONDITIONS: [(Feature, f64, f64); 2] = [
     (feature("door_open", "s", 2, OPEN, |_| true), 2.0, 1.0),
 ];
 
-/// Faults that these features are made to show.
-const SHOWN: &[FaultKind] = &[
-    FaultKind::GasLoss,
-    FaultKind::EvaporatorFan,
-    FaultKind::CondenserFan,
-    FaultKind::DoorSeal,
-    FaultKind::CompressorWear,
-    FaultKind::StartRelay,
-    FaultKind::DefrostHeater,
-];
+/// Features that tell of the fridge come before its conditions.
+pub const CONDITIONS_FROM: usize = 8;
 
 const fn feature(
     name: &'static str,
@@ -95,34 +86,35 @@ fn features() -> impl Iterator<Item = &'static Feature> {
     HEALTH.iter().chain(CONDITIONS.iter().map(|(one, ..)| one))
 }
 
-/// What is read of fridges.
-pub fn kit() -> Kit {
-    let channels = features().map(|one| Channel {
+/// What is read of a day, and by which kind of quantity it is compared.
+pub fn channels() -> Vec<Channel> {
+    let channel = |one: &Feature| Channel {
         name: one.name.into(),
         unit: one.unit.into(),
         decimals: one.decimals,
-    });
-    let influences = (0..HEALTH.len()).flat_map(|channel| {
+    };
+    features().map(channel).collect()
+}
+
+/// Each condition may show in each feature.
+pub fn influences() -> Vec<Influence> {
+    let influences = (0..CONDITIONS_FROM).flat_map(|channel| {
         let of = CONDITIONS.iter().enumerate();
         of.map(move |(i, (_, reference, spread))| Influence {
             channel,
-            by: HEALTH.len() + i,
+            by: CONDITIONS_FROM + i,
             reference: *reference,
             spread: *spread,
         })
     });
-    let settings = Settings::default();
-    Kit {
-        appliance: "fridge",
-        features: HEALTH.len(),
-        channels: channels.collect(),
-        influences: influences.collect(),
-        kinds: FaultKind::FRIDGE,
-        shown: SHOWN,
-        calibration: settings.calibration,
-        settings,
-        source: Source::Days,
-    }
+    influences.collect()
+}
+
+/// Days on which the hub is told what begins a new normal: the fridge goes to another household, or gets a part.
+fn told(fridge: &Fridge) -> Vec<f64> {
+    let episodes = fridge.life().episodes().iter();
+    let told = episodes.filter(|one| matches!(one.effect, Effect::NewOwner | Effect::PartChange) && one.from_day > 0.0);
+    told.map(|one| one.from_day).collect()
 }
 
 /// The day under way.
@@ -168,7 +160,7 @@ impl Day {
     }
 
     fn values(&self) -> Option<Vec<Option<f64>>> {
-        let mean = |(i, sum): (usize, &Sum)| sum.mean().filter(|_| i >= HEALTH.len() || !sum.is_stuck());
+        let mean = |(i, sum): (usize, &Sum)| sum.mean().filter(|_| i >= CONDITIONS_FROM || !sum.is_stuck());
         (self.rows >= ROWS_MIN).then(|| self.of.iter().enumerate().map(mean).collect())
     }
 }
@@ -200,7 +192,7 @@ impl Sum {
 /// The days of a fridge until one of them. A day ends with the first row of a later one; rows that come after it, and those of a clock
 /// that is ahead of the hub's, are none of any.
 pub fn days(fleet: &Fleet, fridge: &mut Fridge, until_day: f64) -> Vec<Run> {
-    let mut told = told_days(fridge.life());
+    let mut told = told(fridge);
     let mut under_way = Day::new(0);
     let mut days = Vec::new();
     for row in fridge {
@@ -215,10 +207,14 @@ pub fn days(fleet: &Fleet, fridge: &mut Fridge, until_day: f64) -> Vec<Run> {
         }
         if number > under_way.number {
             if let Some(values) = under_way.values() {
+                let before = told.len();
+                told.retain(|told| *told > received);
                 days.push(Run {
                     day: received,
                     values,
-                    afresh: begins_afresh(&mut told, received),
+                    parts: Vec::new(),
+                    afresh: told.len() < before,
+                    told: None,
                 });
             }
             under_way = Day::new(number);

@@ -2,7 +2,7 @@
 
 use tests_world::hard::{Course, Effect, Effects, Fault};
 
-use super::unit::Lived;
+use super::observable::Seen;
 use super::watch::{MONTH_DAYS, Said, Watched};
 
 /// Days before the failure that a call has to be there, to be of use.
@@ -11,7 +11,8 @@ pub const AHEAD_DAYS: f64 = 5.0;
 /// A ticket, with the call that it would have made.
 pub struct Ticket {
     pub day: f64,
-    pub called: Option<f64>,
+    /// Day of the call, and the named fault that it would have told.
+    pub called: Option<(f64, Option<usize>)>,
     /// Feature that deviated most when it was opened.
     pub top: usize,
     pub closed: f64,
@@ -41,6 +42,10 @@ pub struct Faulty {
     /// Days from the first right ticket, and from its call, to the failure.
     pub ticket_days: Option<f64>,
     pub call_days: Option<f64>,
+    /// A call would have told another fault.
+    pub misnamed: bool,
+    /// What was to be seen of it, by named faults alone.
+    pub seen: Option<Seen>,
 }
 
 /// The tickets of a machine, where a call needs an open ticket and this held score.
@@ -58,14 +63,15 @@ pub fn tickets(said: &[Said], calls_at: f64) -> Vec<Ticket> {
         if let Some(ticket) = tickets.last_mut().filter(|_| said.stands) {
             ticket.closed = said.day;
             if said.call >= calls_at {
-                ticket.called.get_or_insert(said.day);
+                ticket.called.get_or_insert((said.day, said.called));
             }
         }
     }
     tickets
 }
 
-pub fn clean(lived: &Lived, watched: &Watched, days: u32, at: (f64, f64)) -> Clean {
+/// `effects_before` tells the healthy effects of the weeks before a day.
+pub fn clean(effects_before: impl Fn(f64) -> Effects, watched: &Watched, days: u32, at: (f64, f64)) -> Clean {
     let months = watched.months(days);
     let counts = |day: f64| months.contains(&((day / MONTH_DAYS) as u32));
     let over = |limit: f64, score: fn(&Said) -> f64| {
@@ -73,23 +79,30 @@ pub fn clean(lived: &Lived, watched: &Watched, days: u32, at: (f64, f64)) -> Cle
         months.clone().filter(is_over).count() as u32
     };
     let tickets = tickets(&watched.said, at.1);
-    let told = |day: Option<f64>, top: usize| {
-        day.filter(|day| counts(*day))
-            .map(|day| (lived.effects_before(day), top))
-    };
+    let told = |day: Option<f64>, top: usize| day.filter(|day| counts(*day)).map(|day| (effects_before(day), top));
     Clean {
         device_months: months.len() as u32,
         months: months
             .clone()
-            .map(|month| lived.effects_before(MONTH_DAYS * f64::from(month + 1)))
+            .map(|month| effects_before(MONTH_DAYS * f64::from(month + 1)))
             .collect(),
         over: (over(at.0, |said| said.ticket), over(at.1, |said| said.call)),
-        calls: tickets.iter().filter_map(|one| told(one.called, one.top)).collect(),
+        calls: tickets
+            .iter()
+            .filter_map(|one| told(one.called.map(|(day, _)| day), one.top))
+            .collect(),
         tickets: tickets.iter().filter_map(|one| told(Some(one.day), one.top)).collect(),
     }
 }
 
-pub fn faulty(fault: &Fault, can_show: bool, watched: &Watched, calls_at: f64) -> Faulty {
+/// `is_right` tells whether a call that names this would tell the right fault.
+pub fn faulty(
+    fault: &Fault,
+    can_show: bool,
+    watched: &Watched,
+    calls_at: f64,
+    is_right: impl Fn(Option<usize>) -> bool,
+) -> Faulty {
     let tickets = tickets(&watched.said, calls_at);
     let right = tickets.iter().find(|ticket| ticket.day >= fault.onset_day);
     let called = tickets
@@ -105,7 +118,9 @@ pub fn faulty(fault: &Fault, can_show: bool, watched: &Watched, calls_at: f64) -
             .iter()
             .any(|ticket| ticket.day < fault.onset_day && ticket.closed >= fault.onset_day),
         ticket_days: right.map(|ticket| ahead(ticket.day)),
-        call_days: called.map(ahead),
+        call_days: called.filter(|(_, fault)| is_right(*fault)).map(|(day, _)| ahead(day)),
+        misnamed: called.is_some_and(|(_, fault)| !is_right(fault)),
+        seen: None,
     }
 }
 

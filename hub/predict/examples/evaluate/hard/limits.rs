@@ -1,50 +1,78 @@
-//! The rule that needs no statistics: each feature within limits around what the machine's first runs were, the same width for the
-//! whole fleet. An alarm where a feature is outside for the hold time.
+//! The rule that needs no statistics: each figure within limits around what the machine's first runs were, the same width for the
+//! whole fleet. An alarm where a figure is outside for the hold time.
 
 use hub_predict::generic::{Channel, Settings};
 
+use super::learn::{calls_of, thresholds};
 use super::machine::Run;
 use super::watch::{Held, Said, Watched};
 
 /// From a median absolute deviation to a standard deviation, of a normal distribution.
 const DEVIATION: f64 = 1.4826;
 
-/// Usual spread of each feature over the runs of a machine.
+/// Figures of a run that are looked at.
+pub type Of = fn(&Run) -> &[Option<f64>];
+
+/// Limits, with what a fleet taught.
 pub struct Limits {
-    spreads: Vec<f64>,
+    of: Of,
+    channels: Vec<Channel>,
     calibration: usize,
+    settings: Settings,
+    /// Usual spread of each figure over the runs of a machine.
+    spreads: Vec<f64>,
+    /// Spreads that open a ticket, and that make a call.
+    pub tickets: f64,
+    pub calls: f64,
 }
 
 impl Limits {
-    pub fn learn(fleet: &[Vec<Run>], channels: &[Channel], features: usize, calibration: u32) -> Self {
-        let calibration = calibration as usize;
-        let spread = |feature: usize| {
-            let of_machine = fleet.iter().flat_map(|runs| {
-                let first = first(runs, feature, channels, calibration);
-                let later = runs.iter().skip(calibration);
-                later.filter_map(move |run| Some((value(run, feature, channels)? - first?).abs()))
-            });
-            let mut apart: Vec<f64> = of_machine.collect();
-            apart.sort_by(f64::total_cmp);
-            DEVIATION * apart.get(apart.len() / 2).copied().unwrap_or(1.0).max(1e-6)
+    /// Limits of the first `figures` of these channels.
+    pub fn learn(
+        fleet: &[Vec<Run>],
+        of: Of,
+        (channels, figures): (&[Channel], usize),
+        calibration: u32,
+        days: u32,
+    ) -> Self {
+        let mut limits = Self {
+            of,
+            channels: channels.to_vec(),
+            calibration: calibration as usize,
+            settings: Settings::of_runs(),
+            spreads: Vec::new(),
+            tickets: f64::MAX,
+            calls: f64::MAX,
         };
-        Self {
-            spreads: (0..features).map(spread).collect(),
-            calibration,
-        }
+        limits.spreads = (0..figures).map(|figure| limits.spread(fleet, figure)).collect();
+        let watched: Vec<Watched> = fleet.iter().map(|runs| limits.watch(runs)).collect();
+        limits.tickets = thresholds(&watched, days, |said| said.ticket).map_or(f64::MAX, |t| t.tickets.in_force);
+        limits.calls = calls_of(&watched, days, |said| said.call);
+        limits
     }
 
-    /// A machine watched with limits at so many spreads.
-    pub fn watch(&self, runs: &[Run], channels: &[Channel], settings: &Settings, limit: f64) -> Watched {
-        let features = 0..self.spreads.len();
-        let firsts: Vec<_> = features.map(|i| first(runs, i, channels, self.calibration)).collect();
-        let mut held: Vec<Held> = firsts.iter().map(|_| Held::new(settings.hold as usize)).collect();
+    fn spread(&self, fleet: &[Vec<Run>], figure: usize) -> f64 {
+        let of_machine = fleet.iter().flat_map(|runs| {
+            let first = self.first(runs, figure);
+            let later = runs.iter().skip(self.calibration);
+            later.filter_map(move |run| Some((self.value(run, figure)? - first?).abs()))
+        });
+        let mut apart: Vec<f64> = of_machine.collect();
+        apart.sort_by(f64::total_cmp);
+        DEVIATION * apart.get(apart.len() / 2).copied().unwrap_or(1.0).max(1e-6)
+    }
+
+    /// A machine watched with these limits.
+    pub fn watch(&self, runs: &[Run]) -> Watched {
+        let firsts: Vec<_> = (0..self.spreads.len()).map(|i| self.first(runs, i)).collect();
+        let hold = self.settings.hold as usize;
+        let mut held: Vec<Held> = firsts.iter().map(|_| Held::new(hold)).collect();
         let mut said: Vec<Said> = Vec::new();
         let (mut stands, mut within) = (false, 0);
         let mut scores = vec![0.0; firsts.len()];
         for run in runs.iter().skip(self.calibration) {
             for (i, first) in firsts.iter().enumerate() {
-                if let Some(apart) = value(run, i, channels).zip(*first).map(|(v, first)| v - first) {
+                if let Some(apart) = self.value(run, i).zip(*first).map(|(v, first)| v - first) {
                     scores[i] = held[i].next(apart.abs() / self.spreads[i]);
                 }
             }
@@ -53,13 +81,13 @@ impl Limits {
                 .copied()
                 .enumerate()
                 .fold((0, 0.0), |top, one| if one.1 > top.1 { one } else { top });
-            let rose = score >= limit && !stands;
-            within = if score < settings.clear_below * limit {
+            let rose = score >= self.tickets && !stands;
+            within = if score < self.settings.clear_below * self.tickets {
                 within + 1
             } else {
                 0
             };
-            stands = rose || (stands && within < settings.clear_after);
+            stands = rose || (stands && within < self.settings.clear_after);
             said.push(Said {
                 day: run.day,
                 ticket: score,
@@ -67,24 +95,25 @@ impl Limits {
                 rose,
                 stands,
                 top,
+                called: None,
             });
         }
         Watched {
             said,
-            wander: Vec::new(),
+            ..Watched::default()
         }
     }
-}
 
-/// A feature on the scale on which it is compared.
-fn value(run: &Run, feature: usize, channels: &[Channel]) -> Option<f64> {
-    let value = run.values[feature]?;
-    let by_factor = matches!(channels[feature].unit.as_str(), "m/s2" | "A" | "W");
-    Some(if by_factor { value.max(1e-3).ln() } else { value })
-}
+    /// A figure on the scale on which it is compared.
+    fn value(&self, run: &Run, figure: usize) -> Option<f64> {
+        let value = (self.of)(run)[figure]?;
+        let by_factor = matches!(self.channels[figure].unit.as_str(), "m/s2" | "A" | "W");
+        Some(if by_factor { value.max(1e-3).ln() } else { value })
+    }
 
-fn first(runs: &[Run], feature: usize, channels: &[Channel], calibration: usize) -> Option<f64> {
-    let first = runs.iter().take(calibration);
-    let values: Vec<f64> = first.filter_map(|run| value(run, feature, channels)).collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    fn first(&self, runs: &[Run], figure: usize) -> Option<f64> {
+        let first = runs.iter().take(self.calibration);
+        let values: Vec<f64> = first.filter_map(|run| self.value(run, figure)).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    }
 }

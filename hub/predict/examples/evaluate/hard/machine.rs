@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use hub_core::profile::ApplianceProfile;
-use hub_predict::generic::{Channel, Influence, Settings};
-use hub_predict::manifest::{Feature, Statistic, Transform};
-use hub_predict::{Manifest, Row, Steps, load_manifest};
+use hub_predict::generic::{Channel, Influence, Told};
+use hub_predict::manifest::{Feature, Resampling, Statistic, Transform};
+use hub_predict::{Manifest, Row, RunReader, Steps, load_manifest};
 use jiff::Timestamp;
-use tests_world::hard::{FaultKind, Fleet, WashingMachine};
+use tests_world::hard::{Effect, Effects, Fleet, WashingMachine};
 
-use super::unit::{begins_afresh, told_days};
+use super::parts::{Parts, parts};
 
 const DAY_S: f64 = 86_400.0;
 
@@ -26,59 +26,35 @@ const CONDITIONS: [(&str, &str, i32, &str, f64, f64); 4] = [
     ("mains", "supply_voltage_v", SPIN, "V", 225.0, 8.0),
 ];
 
-/// Faults that the features of a run show; the others move what none of them is made of.
-const SHOWN: &[FaultKind] = &[
-    FaultKind::DrainPumpWear,
-    FaultKind::DrainPumpDebris,
-    FaultKind::DrumBearing,
-    FaultKind::HeaterScale,
-    FaultKind::DoorGasket,
-];
-
-/// What is read of every unit of an appliance model.
+/// What is read of every machine.
 pub struct Kit {
-    /// Name in reports.
-    pub appliance: &'static str,
-    /// Features that tell of the unit's health; conditions follow them.
-    pub features: usize,
-    pub channels: Vec<Channel>,
-    pub influences: Vec<Influence>,
-    /// Settings before a fleet has shown better ones.
-    pub settings: Settings,
-    /// Faults that an appliance can have, and those of them that the features are made to show.
-    pub kinds: &'static [FaultKind],
-    pub shown: &'static [FaultKind],
-    pub(super) calibration: u32,
-    pub(super) source: Source,
-}
-
-/// What one step is made of.
-pub enum Source {
-    /// Runs of a washing machine.
-    Runs(Box<Machines>),
-    /// Days of a fridge.
-    Days,
-}
-
-/// The way from rows to runs.
-pub struct Machines {
     profile: ApplianceProfile,
     /// The shipped manifest with the conditions as further features.
     manifest: Manifest,
+    /// Features that tell of the machine's health; conditions follow them.
+    pub features: usize,
+    pub channels: Vec<Channel>,
+    pub influences: Vec<Influence>,
+    /// What named faults are told by.
+    pub parts: Parts,
 }
 
-/// One step, as it was known to the hub.
+/// One run, as it was known to the hub.
+#[derive(Clone)]
 pub struct Run {
     /// Day of the record on which it was known.
     pub day: f64,
     pub values: Vec<Option<f64>>,
+    /// What it says of single parts.
+    pub parts: Vec<Option<f64>>,
     /// Before this run something happened that the hub is told of and that begins a new normal.
     pub afresh: bool,
+    /// The same, as the detector of named faults is told; of new firmware as well.
+    pub told: Option<Told>,
 }
 
 impl Kit {
-    /// What is read of washing machines: the features of the shipped model.
-    pub fn washing_machines(models: &Path) -> anyhow::Result<Self> {
+    pub fn load(models: &Path) -> anyhow::Result<Self> {
         let (mut manifest, family) = load_manifest(&models.join("washing-machine"))?;
         let profile = family.profile;
         let features = manifest.features.len();
@@ -110,25 +86,20 @@ impl Kit {
             decimals: decimals(feature, &profile),
         });
         Ok(Self {
-            appliance: "washing machine",
             features,
             channels: channels.collect(),
             influences: influences.collect(),
-            settings: Settings::of_runs(),
-            kinds: FaultKind::WASHING_MACHINE,
-            shown: SHOWN,
-            calibration: manifest.baseline.calibration,
-            source: Source::Runs(Box::new(Machines { profile, manifest })),
+            parts: parts(),
+            profile,
+            manifest,
         })
     }
 
-    /// Steps of a calibration, as the shipped model has them where there is one.
+    /// Runs of a calibration, as the shipped model has them.
     pub fn calibration(&self) -> u32 {
-        self.calibration
+        self.manifest.baseline.calibration
     }
-}
 
-impl Machines {
     /// The rows of a machine until a day, with the time at which each was received.
     pub fn rows<'a>(
         &self,
@@ -151,20 +122,66 @@ impl Machines {
     /// The runs of a machine until a day.
     pub fn runs(&self, fleet: &Fleet, machine: &mut WashingMachine, until_day: f64) -> Vec<Run> {
         let mut steps = Steps::new(&self.manifest, &self.profile);
-        let mut told = told_days(machine.life());
+        let (phase, idle) = self.phase();
+        let reader = RunReader::new(&self.parts.features, &self.profile, phase);
+        let phase = self.profile.position(phase);
+        let is_idle = |row: &Row| phase.and_then(|i| row.values[i]) == Some(idle);
+        let mut told = told(machine);
         let mut runs = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
         for (row, received) in self.rows(fleet, machine, until_day) {
-            for step in steps.take(&row, received) {
+            let completed = steps.take(&row, received);
+            // A row that comes late is of no run.
+            if rows.last().is_none_or(|last| last.at < row.at) {
+                rows.push(row);
+            }
+            for step in &completed {
                 let day = day(fleet.start, received);
+                let news = told.iter().take_while(|(from, _)| *from <= day).count();
+                let news: Vec<Effect> = told.drain(..news).map(|(_, effect)| effect).collect();
+                let of_run = rows.iter().take_while(|row| row.at <= step.at).count();
+                let parts = reader.read(&rows[..of_run]);
+                rows.drain(..of_run.saturating_sub(1));
                 runs.push(Run {
                     day,
-                    values: step.values,
-                    afresh: begins_afresh(&mut told, day),
+                    values: step.values.clone(),
+                    parts: self.parts.told.iter().map(|i| parts[*i]).collect(),
+                    afresh: news.iter().any(|one| *one != Effect::Firmware),
+                    told: match news.contains(&Effect::PartChange) {
+                        true => Some(Told::Repaired),
+                        false => (!news.is_empty()).then_some(Told::Changed),
+                    },
                 });
+            }
+            // The row before a run is looked at too; those before that are of no more use.
+            if rows.last().is_some_and(is_idle) {
+                rows.drain(..rows.len() - 1);
             }
         }
         runs
     }
+
+    /// The channel that tells the phase, and its value between runs.
+    fn phase(&self) -> (&str, f64) {
+        match &self.manifest.resampling {
+            Resampling::Cycle {
+                phase_channel,
+                idle_phase,
+                ..
+            } => (phase_channel, f64::from(*idle_phase)),
+            Resampling::Period { .. } => ("", f64::NAN),
+        }
+    }
+}
+
+/// What the hub is told, by day: the machine goes to another household, gets a part, or other firmware.
+fn told(machine: &WashingMachine) -> Vec<(f64, Effect)> {
+    const TOLD: [Effect; 3] = [Effect::NewOwner, Effect::PartChange, Effect::Firmware];
+    let episodes = machine.life().episodes().iter();
+    let told = episodes.filter(|one| TOLD.contains(&one.effect) && one.from_day > 0.0);
+    let mut told: Vec<_> = told.map(|one| (one.from_day, one.effect)).collect();
+    told.sort_by(|a, b| a.0.total_cmp(&b.0));
+    told
 }
 
 /// A mean over the rows of a run resolves ten times finer than a row.
@@ -173,7 +190,15 @@ fn decimals(feature: &Feature, profile: &ApplianceProfile) -> u8 {
     channel.map_or(0, |channel| channel.decimals) + 1
 }
 
-/// Days of the record until a moment.
 pub fn day(start: Timestamp, at: Timestamp) -> f64 {
     at.duration_since(start).as_secs_f64() / DAY_S
+}
+
+/// Healthy effects of the weeks before a day: those at work, and those of single runs.
+pub fn effects_before(machine: &WashingMachine, day: f64) -> Effects {
+    const WEEKS: f64 = 28.0;
+    let at_work = machine.life().effects_between(day - WEEKS, day);
+    let runs = machine.runs().iter();
+    let close = runs.filter(|run| (day - WEEKS..=day).contains(&run.day));
+    close.fold(at_work, |effects, run| effects.or(run.effects))
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hub_predict::{Model, score_rows};
-use tests_world::hard::Fleet;
+use jiff::Timestamp;
+use tests_world::hard::{Fleet, WashingMachine};
 
-use super::machine::{Machines, day};
+use super::machine::Kit;
 use super::watch::{Said, Watched};
 
 /// Probability from which a call is made.
@@ -16,22 +17,18 @@ pub fn load(models: &Path) -> anyhow::Result<Arc<Model>> {
     Ok(Arc::new(Model::load(&models.join("washing-machine"))?))
 }
 
-/// The machine of this number watched until a day. The score for calls is 1 where the gate is passed.
+/// A machine watched until a day. The score for calls is 1 where the gate is passed.
 pub fn watch(
-    machines: &Machines,
+    kit: &Kit,
     model: &Arc<Model>,
     fleet: &Fleet,
-    number: u64,
+    machine: &mut WashingMachine,
     until_day: f64,
 ) -> anyhow::Result<Watched> {
-    let mut machine = fleet.washing_machine(number);
-    let rows: Vec<_> = machines
-        .rows(fleet, &mut machine, until_day)
-        .map(|(row, _)| row)
-        .collect();
+    let rows: Vec<_> = kit.rows(fleet, machine, until_day).map(|(row, _)| row).collect();
     let mut watched = Watched::default();
     let mut stood = false;
-    for steps in score_rows(model, model.manifest().baseline.calibration, &rows) {
+    for steps in score_rows(model, kit.calibration(), &rows) {
         for verdict in steps?.into_iter().map(|step| step.verdict) {
             if verdict.calibrating {
                 continue;
@@ -44,9 +41,14 @@ pub fn watch(
                 rose: verdict.alarm && !stood,
                 stands: verdict.alarm,
                 top: 0,
+                called: None,
             });
             stood = verdict.alarm;
         }
     }
     Ok(watched)
+}
+
+fn day(start: Timestamp, at: Timestamp) -> f64 {
+    at.duration_since(start).as_secs_f64() / 86_400.0
 }

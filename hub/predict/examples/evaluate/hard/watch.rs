@@ -18,8 +18,20 @@ pub struct Said {
     /// An alarm rose on this run: a ticket.
     pub rose: bool,
     pub stands: bool,
-    /// Feature that deviates most.
+    /// Feature that deviates most; of named faults the fault, and one more for what none of them is.
     pub top: usize,
+    /// Named fault by which a call would be made.
+    pub called: Option<usize>,
+}
+
+/// A named fault beside a machine.
+#[derive(Clone, Copy)]
+pub struct Trace {
+    /// Held score, for tickets and for calls.
+    pub ticket: f64,
+    pub call: f64,
+    /// How far the channel is that it cannot be told without, in the fault's direction, in usual deviations.
+    pub apart: f64,
 }
 
 /// A machine as it was watched.
@@ -29,6 +41,10 @@ pub struct Watched {
     pub said: Vec<Said>,
     /// How far its features wander.
     pub wander: Vec<(usize, f64)>,
+    /// Run by run, score of the detector without names beside named faults.
+    pub unnamed: Vec<f64>,
+    /// Run by run, of each named fault.
+    pub traces: Vec<Vec<Trace>>,
 }
 
 /// The lowest of the newest scores, as many as an alarm is held for; 0 until there are so many.
@@ -86,12 +102,14 @@ pub fn watch(runs: &[Run], channels: &[Channel], settings: &Settings) -> Watched
                 rose,
                 stands: alarm,
                 top: top.first().map_or(0, |(channel, _)| *channel),
+                called: None,
             });
         }
     }
     Watched {
         wander: unit.wander(channels),
         said,
+        ..Watched::default()
     }
 }
 
@@ -104,6 +122,13 @@ impl Watched {
             .first()
             .map_or(until, |said| (said.day / MONTH_DAYS) as u32 + 1);
         from.min(until)..until
+    }
+
+    /// Runs of a month, by their place.
+    pub fn runs_of_month(&self, month: u32) -> impl Iterator<Item = usize> {
+        let runs = self.said.iter().enumerate();
+        runs.filter(move |(_, said)| (said.day / MONTH_DAYS) as u32 == month)
+            .map(|(run, _)| run)
     }
 
     /// What was said in a month.

@@ -1,0 +1,186 @@
+//! Named faults on machines of the hard world: what a fleet teaches of them, and how a machine is watched by it.
+
+use std::collections::BTreeMap;
+
+use hub_core::budget::history::History;
+use hub_core::budget::{Budget, Budgets};
+use hub_predict::generic::{Metric, NamedFaults, Settings, Signs, Speed, Step, Unit, conditions};
+
+use super::learn::{history, renewed, thresholds};
+use super::machine::{Kit, Run};
+use super::parts::signatures;
+use super::watch::{Held, Said, Trace, Watched};
+
+/// The metric hangs on how normals follow, which hangs on levels, which hang on the metric: all are learned so many times.
+const ROUNDS: usize = 3;
+/// One in so many runs goes into the metric: neighbours are alike.
+const ONE_IN: usize = 3;
+/// Name of what none of the faults is, among the levels.
+const UNNAMED: &str = "unnamed";
+
+/// Named faults with what a fleet taught, and the detector without names beside them.
+pub struct Named {
+    pub faults: NamedFaults,
+    /// Figures of the detector without names; its threshold is its level here.
+    pub generic: Settings,
+    pub calls: f64,
+    pub device_months: u32,
+}
+
+pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32, generic: &Settings) -> anyhow::Result<Named> {
+    let channels = &kit.parts.channels;
+    let steps: Vec<Vec<Vec<Option<f64>>>> = fleet
+        .iter()
+        .map(|runs| runs.iter().map(|run| run.parts.clone()).collect())
+        .collect();
+    let unknown = Metric::learn(channels.len(), &[]);
+    let mut named = Named {
+        faults: NamedFaults {
+            signatures: signatures(),
+            conditions: conditions(channels, &kit.parts.influences, steps.iter().map(Vec::as_slice)),
+            quick: unknown.clone(),
+            slow: unknown,
+            threshold: 1.0,
+        },
+        generic: Settings {
+            threshold: f64::MAX,
+            ..generic.clone()
+        },
+        calls: f64::MAX,
+        device_months: 0,
+    };
+    // The budgets are shared out evenly.
+    let shares = 1.0 + named.faults.signatures.len() as f64;
+    let whole = Budgets::default();
+    let share = Budgets {
+        tickets: Budget::new(whole.tickets.per_1000() / shares)?,
+        calls: Budget::new(whole.calls.per_1000() / shares)?,
+    };
+    for _ in 0..ROUNDS {
+        let (quick, slow): (Vec<_>, Vec<_>) = fleet.iter().map(|runs| deviations(runs, kit, &named)).unzip();
+        named.faults.quick = Metric::learn(channels.len(), &quick);
+        named.faults.slow = Metric::learn(channels.len(), &slow);
+        let watched: Vec<Watched> = fleet.iter().map(|runs| watch(runs, kit, &named)).collect();
+        let level = |tickets: bool| {
+            let histories = histories(&watched, days, &named, tickets);
+            let renewed = renewed(&histories, share);
+            move |name: &str| {
+                let levels = renewed.get(name)?;
+                if tickets {
+                    Some(levels.tickets.in_force)
+                } else {
+                    Some(levels.calls?.in_force)
+                }
+            }
+        };
+        let (tickets, calls) = (level(true), level(false));
+        for (i, signature) in named.faults.signatures.iter_mut().enumerate() {
+            signature.ticket_level = tickets(&i.to_string()).unwrap_or(f64::MAX);
+            signature.call_level = calls(&i.to_string()).unwrap_or(f64::MAX);
+        }
+        named.generic.threshold = tickets(UNNAMED).unwrap_or(f64::MAX);
+    }
+    let watched: Vec<Watched> = fleet.iter().map(|runs| watch(runs, kit, &named)).collect();
+    if let Some(all) = thresholds(&watched, days, |said| said.ticket) {
+        named.faults.threshold = all.tickets.in_force;
+        named.device_months = all.device_months;
+    }
+    let calls = thresholds(&watched, days, |said| said.call).and_then(|all| all.calls);
+    named.calls = calls.map_or(f64::MAX, |calls| calls.in_force);
+    Ok(named)
+}
+
+/// Months of each fault's scores, by its place, and of the scores without a name.
+fn histories(watched: &[Watched], days: u32, named: &Named, tickets: bool) -> BTreeMap<String, History> {
+    let score = |trace: &Trace| if tickets { trace.ticket } else { trace.call };
+    let mut all: BTreeMap<_, _> = (0..named.faults.signatures.len())
+        .map(|i| {
+            let of = |one: &Watched, run: usize| one.traces.get(run).and_then(|run| run.get(i)).map_or(0.0, score);
+            (i.to_string(), history(watched, days, of))
+        })
+        .collect();
+    if tickets {
+        let of = |one: &Watched, run: usize| one.unnamed.get(run).copied().unwrap_or(0.0);
+        all.insert(UNNAMED.to_owned(), history(watched, days, of));
+    }
+    all
+}
+
+/// A machine watched for named faults, and for what has no name.
+pub fn watch(runs: &[Run], kit: &Kit, named: &Named) -> Watched {
+    let channels = &kit.parts.channels;
+    let (mut signs, mut unit) = (Signs::new(channels.len()), Unit::new(&kit.channels, &named.generic));
+    let hold = named.generic.hold as usize;
+    let (mut quick, mut slow) = (Held::new(hold), Held::new(hold));
+    let mut watched = Watched::default();
+    let mut stood = false;
+    for run in runs {
+        if let Some(told) = run.told {
+            signs.told(told);
+        }
+        if run.afresh {
+            unit.restart(&kit.channels, &named.generic);
+            (quick, slow) = (Held::new(hold), Held::new(hold));
+        }
+        let step = unit.step(&kit.channels, &named.generic, &run.values, false, stood);
+        let unnamed = match step {
+            Step::Watching { score, slow_score, .. } => quick.next(score).max(slow.next(slow_score)),
+            Step::Calibrating { .. } | Step::CannotCalibrate { .. } => 0.0,
+        };
+        let in_levels = unnamed / named.generic.threshold;
+        let Some(sign) = signs.step(channels, &named.faults, &run.parts, in_levels, stood) else {
+            stood = false;
+            continue;
+        };
+        stood = sign.alarm;
+        let none = named.faults.signatures.len();
+        watched.said.push(Said {
+            day: run.day,
+            ticket: sign.score,
+            call: sign.call,
+            rose: sign.rose,
+            stands: sign.alarm,
+            top: sign.strongest.filter(|_| sign.score > in_levels).unwrap_or(none),
+            called: sign.called,
+        });
+        watched.unnamed.push(unnamed);
+        let (quick, slow) = (signs.deviations(Speed::Quick), signs.deviations(Speed::Slow));
+        let traces = named.faults.signatures.iter().enumerate().map(|(i, signature)| {
+            let (of, metric) = match signature.speed {
+                Speed::Quick => (&quick, &named.faults.quick),
+                Speed::Slow => (&slow, &named.faults.slow),
+            };
+            let (channel, by) = signature.moves.first().copied().unwrap_or_default();
+            let apart = of.get(channel).copied().flatten().unwrap_or(0.0);
+            Trace {
+                ticket: sign.scores[i],
+                call: sign.named[i],
+                apart: apart * f64::signum(by) / metric.usual(channel),
+            }
+        });
+        watched.traces.push(traces.collect());
+    }
+    watched
+}
+
+/// Deviations of a machine's channels in some of its runs.
+type Deviations = Vec<Vec<Option<f32>>>;
+
+/// The same by the quick and by the slow averages.
+fn deviations(runs: &[Run], kit: &Kit, named: &Named) -> (Deviations, Deviations) {
+    let mut signs = Signs::new(kit.parts.channels.len());
+    let (mut quick, mut slow) = (Vec::new(), Vec::new());
+    let single =
+        |all: Vec<Option<f64>>| -> Vec<Option<f32>> { all.into_iter().map(|one| one.map(|one| one as f32)).collect() };
+    for (number, run) in runs.iter().enumerate() {
+        if let Some(told) = run.told {
+            signs.told(told);
+        }
+        let said = signs.step(&kit.parts.channels, &named.faults, &run.parts, 0.0, false);
+        if said.is_some() && number.is_multiple_of(ONE_IN) {
+            quick.push(single(signs.deviations(Speed::Quick)));
+            slow.push(single(signs.deviations(Speed::Slow)));
+        }
+    }
+    (quick, slow)
+}

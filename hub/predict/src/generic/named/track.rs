@@ -1,0 +1,200 @@
+//! One channel of one appliance on its way: what is normal for it, and where it is now, at two speeds.
+
+use serde::{Deserialize, Serialize};
+
+use super::Speed;
+
+/// Values of a channel that make its normal.
+const CALIBRATION: usize = 20;
+/// Values after a change that the hub was told of, by which what was there before goes on.
+const BRIDGE: usize = 6;
+/// Values that a channel may miss, one step after the other, until nothing is said of it.
+const SILENT_MAX: u8 = 10;
+/// Weight of the newest value in the averages.
+const QUICK: f32 = 0.5;
+const SLOW: f32 = 0.12;
+/// Values in which the normal of a quiet appliance follows it.
+const FOLLOW: f32 = 200.0;
+
+/// State of a channel: 32 bytes while it is watched, and four for each value that is awaited.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Track {
+    stage: Stage,
+    /// The newest three values: the middle one goes into the averages, so that no single run decides.
+    newest: [f32; 3],
+    quick: f32,
+    slow: f32,
+    centre: f32,
+    silent: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Stage {
+    Learning(Vec<f32>),
+    Watched,
+    /// Something changed of which the hub was told: how far the channel was from normal just before stays, whatever the change did to its
+    /// level.
+    Changed {
+        apart: f32,
+        values: Vec<f32>,
+    },
+}
+
+impl Track {
+    pub(super) fn new() -> Self {
+        Self {
+            stage: Stage::Learning(Vec::new()),
+            newest: [0.0; 3],
+            quick: 0.0,
+            slow: 0.0,
+            centre: 0.0,
+            silent: 0,
+        }
+    }
+
+    /// Takes a step's value.
+    pub(super) fn take(&mut self, value: Option<f64>) {
+        let Some(value) = value.map(|v| v as f32) else {
+            self.silent = self.silent.saturating_add(1);
+            return;
+        };
+        self.silent = 0;
+        match &mut self.stage {
+            Stage::Learning(values) => {
+                values.push(value);
+                if values.len() >= CALIBRATION {
+                    let centre = middle(values);
+                    self.begin(centre, 0.0);
+                }
+            }
+            Stage::Changed { apart, values } => {
+                values.push(value);
+                if values.len() >= BRIDGE {
+                    let (apart, now) = (*apart, middle(values));
+                    self.begin(now - apart, apart);
+                }
+            }
+            Stage::Watched => {
+                self.newest.rotate_left(1);
+                self.newest[2] = value;
+                let middle = self.middle_of_newest();
+                self.quick += QUICK * (middle - self.quick);
+                self.slow += SLOW * (middle - self.slow);
+            }
+        }
+    }
+
+    fn begin(&mut self, centre: f32, apart: f32) {
+        self.stage = Stage::Watched;
+        self.centre = centre;
+        self.quick = centre + apart;
+        self.slow = centre + apart;
+        self.newest = [centre + apart; 3];
+    }
+
+    /// Lets the normal follow the newest value.
+    pub(super) fn follow(&mut self) {
+        if matches!(self.stage, Stage::Watched) && self.silent == 0 {
+            self.centre += (self.middle_of_newest() - self.centre) / FOLLOW;
+        }
+    }
+
+    /// Something changed that may move the channel's level and is no fault.
+    pub(super) fn changed(&mut self) {
+        match &mut self.stage {
+            Stage::Learning(values) | Stage::Changed { values, .. } => values.clear(),
+            Stage::Watched => {
+                self.stage = Stage::Changed {
+                    apart: self.quick - self.centre,
+                    values: Vec::new(),
+                };
+            }
+        }
+    }
+
+    /// How far it is from normal; nothing while that is learned, and nothing of a channel that has been silent.
+    pub(super) fn apart(&self, speed: Speed) -> Option<f64> {
+        if self.silent > SILENT_MAX {
+            return None;
+        }
+        match (&self.stage, speed) {
+            (Stage::Learning(_), _) => None,
+            (Stage::Changed { apart, .. }, _) => Some(f64::from(*apart)),
+            (Stage::Watched, Speed::Quick) => Some(f64::from(self.quick - self.centre)),
+            (Stage::Watched, Speed::Slow) => Some(f64::from(self.slow - self.centre)),
+        }
+    }
+
+    pub(super) fn is_learning(&self) -> bool {
+        matches!(self.stage, Stage::Learning(_))
+    }
+
+    /// It has had a value at all.
+    pub(super) fn has_begun(&self) -> bool {
+        !matches!(&self.stage, Stage::Learning(values) if values.is_empty())
+    }
+
+    fn middle_of_newest(&self) -> f32 {
+        let [a, b, c] = self.newest;
+        a.max(b).min(a.min(b).max(c))
+    }
+}
+
+/// Mean of the middle half of some values: as good as a mean where they are alike, and blind to some that are not.
+fn middle(values: &[f32]) -> f32 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let cut = sorted.len() / 4;
+    let middle = sorted.get(cut..sorted.len() - cut).unwrap_or_default();
+    middle.iter().sum::<f32>() / middle.len().max(1) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(values: impl Iterator<Item = f64>) -> Track {
+        let mut track = Track::new();
+        values.for_each(|value| track.take(Some(value)));
+        track
+    }
+
+    #[test]
+    fn a_single_run_moves_nothing_and_three_do() {
+        let mut track = watched((0..CALIBRATION).map(|_| 1.0));
+        track.take(Some(9.0));
+        assert_eq!(track.apart(Speed::Quick), Some(0.0));
+        track.take(Some(9.0));
+        track.take(Some(9.0));
+        assert_eq!(track.apart(Speed::Quick), Some(6.0));
+        assert!(track.apart(Speed::Slow).unwrap() < 2.0);
+    }
+
+    #[test]
+    fn what_had_grown_before_a_change_stays_and_the_change_does_not_count() {
+        let mut track = watched((0..CALIBRATION).map(|_| 1.0).chain((0..40).map(|_| 1.5)));
+        let before = track.apart(Speed::Quick).unwrap();
+        assert!((before - 0.5).abs() < 1e-3);
+        track.changed();
+        assert_eq!(track.apart(Speed::Slow), Some(before));
+        (0..BRIDGE).for_each(|_| track.take(Some(7.0)));
+        assert!((track.apart(Speed::Slow).unwrap() - before).abs() < 1e-6);
+        (0..30).for_each(|_| track.take(Some(7.5)));
+        assert!((track.apart(Speed::Quick).unwrap() - before - 0.5).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_channel_that_is_silent_says_nothing_until_it_is_back() {
+        let mut track = watched((0..CALIBRATION).map(|_| 1.0));
+        (0..=SILENT_MAX).for_each(|_| track.take(None));
+        assert_eq!(track.apart(Speed::Quick), None);
+        track.take(Some(1.0));
+        assert_eq!(track.apart(Speed::Quick), Some(0.0));
+    }
+
+    #[test]
+    fn the_middle_half_is_blind_to_a_few_that_are_off() {
+        assert_eq!(middle(&[1.0, 1.0, 1.0, 90.0, -50.0, 1.0]), 1.0);
+        assert_eq!(middle(&[]), 0.0);
+    }
+}

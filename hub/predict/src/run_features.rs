@@ -1,0 +1,245 @@
+//! What the rows of one programme run say of single parts of an appliance: the way through a resonance, the fastest rise while
+//! water is let in, how unevenly a motor draws. Taken once, when a run has ended, from rows that are in the store by then, so that nothing is
+//! kept for it while the run lasts.
+
+use hub_core::profile::ApplianceProfile;
+
+use crate::manifest::Per;
+use crate::table::Row;
+
+/// Rows of which a scatter is told at the least.
+const SCATTER_ROWS_MIN: usize = 8;
+/// Minutes between two rows whose difference is a rate.
+const APART_MIN: (f64, f64) = (0.5, 3.2);
+/// Minutes of rows from which a loss is told at the least.
+const LOSS_MIN: f64 = 5.0;
+
+/// A figure of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunFeature {
+    /// Its name.
+    pub name: String,
+    /// What it is taken from.
+    pub source: Source,
+    /// Whether the natural logarithm of it is told; then nothing is of a figure that is not above 0.
+    pub logarithm: bool,
+}
+
+/// What a figure is taken from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// Rows of the run.
+    Rows(FromRows),
+    /// Sum of figures before it in the list, each by its index and times a factor; of logarithms that is a product of powers. What two
+    /// figures share (an uneven load, a sensor's gain) goes out by it.
+    Sum(Vec<(usize, f64)>),
+}
+
+/// Rows that count, and what is taken of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FromRows {
+    /// Channel of the profile.
+    pub channel: String,
+    /// What is taken.
+    pub take: Take,
+    /// Phases of the programme.
+    pub phases: Vec<i32>,
+    /// Another channel, and the least and the largest value of it with which a row counts.
+    pub within: Option<(String, f64, f64)>,
+    /// Division by another channel of the same row.
+    pub per: Option<Per>,
+}
+
+/// What is taken of the rows that count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Take {
+    /// Mean.
+    Mean,
+    /// Standard deviation as a share of the mean, of 8 rows or more.
+    Scatter,
+    /// Largest rise per minute from the row before, whatever phase that was of: a phase that ends when something is reached has a last
+    /// minute that is cut short.
+    FastestRise,
+    /// The same of falls.
+    FastestFall,
+    /// Fall per minute, of 5 minutes or more.
+    Loss {
+        /// First rows of each stretch that are left out.
+        settle_rows: u32,
+        /// A rise of more than this from row to row is no rise but a refill, and left out.
+        refill: f64,
+    },
+}
+
+/// Reads figures of runs of one profile.
+#[derive(Debug)]
+pub struct RunReader<'a> {
+    features: &'a [RunFeature],
+    places: Vec<Option<Places>>,
+    phase: Option<usize>,
+}
+
+/// Positions in the profile of what a figure reads.
+#[derive(Debug)]
+struct Places {
+    channel: usize,
+    within: Option<usize>,
+    per: Option<usize>,
+}
+
+/// A row that counts.
+struct Counted {
+    /// Its place among the rows.
+    place: usize,
+    value: f64,
+    /// What a change of the channel is multiplied with.
+    factor: f64,
+    /// Rows of the same phase just before it.
+    into_stretch: u32,
+}
+
+impl<'a> RunReader<'a> {
+    /// A reader. A figure of a channel that the profile lacks is always missing.
+    pub fn new(features: &'a [RunFeature], profile: &ApplianceProfile, phase_channel: &str) -> Self {
+        let places = |feature: &RunFeature| {
+            let Source::Rows(rows) = &feature.source else {
+                return None;
+            };
+            let position = |name: Option<&str>| match name {
+                None => Some(None),
+                Some(name) => profile.position(name).map(Some),
+            };
+            Some(Places {
+                channel: profile.position(&rows.channel)?,
+                within: position(rows.within.as_ref().map(|(name, ..)| name.as_str()))?,
+                per: position(rows.per.as_ref().map(|per| per.channel.as_str()))?,
+            })
+        };
+        Self {
+            features,
+            places: features.iter().map(places).collect(),
+            phase: profile.position(phase_channel),
+        }
+    }
+
+    /// The figures of a run by its rows, oldest first; the row before the run may be the first of them. `None` where the run has too few
+    /// rows for one, and where a channel repeats one value through all of them: that is a sensor that is stuck.
+    pub fn read(&self, rows: &[Row]) -> Vec<Option<f64>> {
+        let mut values: Vec<Option<f64>> = Vec::with_capacity(self.features.len());
+        for (feature, places) in self.features.iter().zip(&self.places) {
+            let value = match &feature.source {
+                Source::Rows(from) => places.as_ref().and_then(|places| self.of_rows(from, places, rows)),
+                Source::Sum(of) => {
+                    let part = |(i, factor): &(usize, f64)| Some(values.get(*i).copied().flatten()? * factor);
+                    of.iter().map(part).sum()
+                }
+            };
+            let value = match feature.logarithm {
+                true => value.filter(|v| *v > 0.0).map(f64::ln),
+                false => value,
+            };
+            values.push(value.filter(|v| v.is_finite()));
+        }
+        values
+    }
+
+    fn of_rows(&self, from: &FromRows, places: &Places, rows: &[Row]) -> Option<f64> {
+        let value = |row: usize| at(rows, row, places.channel);
+        let first = (0..rows.len()).find_map(value)?;
+        if (0..rows.len()).filter_map(value).all(|one| one == first) {
+            return None;
+        }
+        let counted = self.counted(from, places, rows);
+        let values = || counted.iter().map(|one| one.value);
+        let fastest = |sign: f64| {
+            let rates = counted.iter().filter_map(|one| {
+                let before = one.place.checked_sub(1)?;
+                let minutes = minutes_between(rows, before, one.place)?;
+                let change = value(one.place)? - value(before)?;
+                (APART_MIN.0..=APART_MIN.1)
+                    .contains(&minutes)
+                    .then_some(sign * change * one.factor / minutes)
+            });
+            rates.max_by(f64::total_cmp)
+        };
+        match from.take {
+            Take::Mean => mean(values()),
+            Take::Scatter if counted.len() < SCATTER_ROWS_MIN => None,
+            Take::Scatter => {
+                let mean_value = mean(values())?;
+                let square = mean(values().map(|v| (v - mean_value).powi(2)))?;
+                (mean_value > 0.0).then(|| square.sqrt() / mean_value)
+            }
+            Take::FastestRise => fastest(1.0),
+            Take::FastestFall => fastest(-1.0),
+            Take::Loss { settle_rows, refill } => {
+                let settled: Vec<&Counted> = counted.iter().filter(|one| one.into_stretch >= settle_rows).collect();
+                let (mut lost, mut minutes) = (0.0, 0.0);
+                for pair in settled.windows(2) {
+                    let [before, after] = pair else { continue };
+                    let follows = before.place + 1 == after.place && after.into_stretch > settle_rows;
+                    let fall = before.value - after.value;
+                    let apart = minutes_between(rows, before.place, after.place);
+                    if let Some(apart) = apart.filter(|apart| follows && -fall <= refill && *apart <= APART_MIN.1) {
+                        lost += fall;
+                        minutes += apart;
+                    }
+                }
+                (minutes >= LOSS_MIN).then_some(lost / minutes)
+            }
+        }
+    }
+
+    fn counted(&self, from: &FromRows, places: &Places, rows: &[Row]) -> Vec<Counted> {
+        let mut counted = Vec::new();
+        let (mut phase_before, mut into_stretch) = (None, 0);
+        for place in 0..rows.len() {
+            let phase = self
+                .phase
+                .and_then(|phase| at(rows, place, phase))
+                .map(|v| v.round() as i32);
+            into_stretch = if phase == phase_before { into_stretch + 1 } else { 0 };
+            phase_before = phase;
+            let is_within = match (&from.within, places.within) {
+                (Some((_, least, most)), Some(channel)) => {
+                    at(rows, place, channel).is_some_and(|v| (*least..=*most).contains(&v))
+                }
+                _ => true,
+            };
+            let factor = match (&from.per, places.per) {
+                (Some(per), Some(channel)) => {
+                    let divisor = at(rows, place, channel).filter(|d| *d > 0.0);
+                    divisor.map(|d| (per.reference / d).powi(per.power))
+                }
+                _ => Some(1.0),
+            };
+            let counts = is_within && phase.is_some_and(|phase| from.phases.contains(&phase));
+            if let Some((value, factor)) = at(rows, place, places.channel).zip(factor).filter(|_| counts) {
+                counted.push(Counted {
+                    place,
+                    value: value * factor,
+                    factor,
+                    into_stretch,
+                });
+            }
+        }
+        counted
+    }
+}
+
+fn at(rows: &[Row], row: usize, channel: usize) -> Option<f64> {
+    rows.get(row)?.values.get(channel).copied().flatten()
+}
+
+fn minutes_between(rows: &[Row], before: usize, after: usize) -> Option<f64> {
+    let (before, after) = rows.get(before).zip(rows.get(after))?;
+    Some(after.at.duration_since(before.at).as_secs_f64() / 60.0)
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = values.fold((0.0, 0.0), |(count, sum), value| (count + 1.0, sum + value));
+    (count > 0.0).then(|| sum / count)
+}
+
+#[cfg(test)]
+mod tests;
