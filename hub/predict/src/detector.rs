@@ -323,7 +323,7 @@ impl Detector {
                     self.persistence.interrupt();
                 }
                 let state = self.persistence.next(said.score(), verdict.at, &manifest.persistence);
-                said.tell(&mut verdict, state);
+                said.tell(&mut verdict, state, model);
             }
             return verdict;
         }

@@ -9,7 +9,7 @@ use crate::course::Course;
 use crate::features::Step;
 use crate::generic::{self, ChannelBaseline, Settings, Unit};
 use crate::manifest::{Kit, Manifest};
-use crate::model::Rules;
+use crate::model::{Model, Rules};
 use crate::persistence::AlarmState;
 use crate::stuck::Stuck;
 use crate::table::Row;
@@ -150,6 +150,7 @@ impl Own {
                         probability: probability(manifest),
                         basis: manifest.evidence.basis(UNKNOWN_FAULT),
                         verdicts: None,
+                        model_hash: None,
                         score: in_force as f32,
                         model: manifest.id(),
                         at: step.at,
@@ -233,7 +234,7 @@ impl Said {
     }
 
     /// Puts it into the verdict, with what was held of the score.
-    pub(super) fn tell(self, verdict: &mut Verdict, held: AlarmState) {
+    pub(super) fn tell(self, verdict: &mut Verdict, held: AlarmState, model: &Model) {
         verdict.judged = true;
         verdict.score = self.score;
         verdict.held = held.held;
@@ -242,6 +243,7 @@ impl Said {
         verdict.contributions = self.contributions;
         verdict.prediction = self.prediction.map(|prediction| FaultPrediction {
             score: held.held_peak.max(prediction.score.min(1.0)),
+            model_hash: Some(model.hash().to_owned()),
             ..prediction
         });
     }
