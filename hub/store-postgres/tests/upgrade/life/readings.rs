@@ -200,6 +200,7 @@ async fn read(store: &PostgresStore, now: Timestamp) {
             checkpoints: checkpoints.collect(),
             observations: Vec::new(),
             watching,
+            ..ScoringCommit::default()
         };
         store.commit_scoring(&commit, now).await.unwrap();
     }
