@@ -95,17 +95,18 @@ async fn closed_tickets_are_a_table_with_model_verdict_and_part() {
 
     let first = |name: &str| all[0][name].as_str();
     let quoted = |text: &str| format!("\"{text}\"");
+    let (hash, ticket) = ("5f".repeat(32), repaired.to_string());
     for (name, value) in [
         ("tenant", "acme"),
         ("device", "wm-1"),
         ("profile", "washing-machine"),
         ("family", "washing-machine"),
-        ("hash", &"5f".repeat(32)),
+        ("hash", hash.as_str()),
         ("fault_class", "drain_pump_wear"),
         ("resolution", "confirmed_fixed"),
         ("verdict", "right"),
         ("part", "排水泵 4055"),
-        ("ticket", &repaired.to_string()),
+        ("ticket", ticket.as_str()),
     ] {
         assert_eq!(first(name), quoted(value), "{name}");
     }
