@@ -361,7 +361,6 @@ impl Load<'_> {
                     Vec::new()
                 },
                 ..ScoringCommit::default()
-                ..ScoringCommit::default()
             };
             self.store.commit_scoring(&commit, self.now).await.unwrap();
             saves = true;

@@ -406,8 +406,8 @@ pub(super) async fn a_site_file_states_budgets_and_says_nothing_twice(h: &dyn Ha
     let kept = store.ledger(&acme, FAMILY).await.unwrap();
     assert_eq!((kept.ledger.budgets(), kept.ledger.faults_a_year()), (budgets, 0.02));
     // What a person states meanwhile gives way to the file when it is applied again.
-    let actor = lena();
-    let stated = store.state_budget(&actor, &acme, FAMILY, Budgets::default(), 0.01, after(2));
+    let (by, default) = (lena(), Budgets::default());
+    let stated = store.state_budget(&by, &acme, FAMILY, default, 0.01, after(2));
     stated.await.unwrap();
     assert_eq!(applied(false).await[0].0, "change");
     let shown = store.budgets(&lena(), &acme).await.unwrap().remove(0);
