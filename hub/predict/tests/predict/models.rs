@@ -101,7 +101,8 @@ fn a_folder_that_is_incomplete_or_contradicts_itself_is_refused_and_the_others_a
         &stated("fleet", "rust"),
         &stated("fleet", "flow_loss"),
     );
-    let evidence = &Model::load(&folder).unwrap().manifest().evidence;
+    let model = Model::load(&folder).unwrap();
+    let evidence = &model.manifest().evidence;
     assert_eq!(
         (
             evidence.basis("flow_loss").stated.right,

@@ -58,10 +58,16 @@ pub(super) fn measure(plan: Plan, model: &Model) -> Result<()> {
     Ok(())
 }
 
+/// Steps of a window of its network.
+fn window_of(model: &Model) -> Result<usize> {
+    let autoencoder = model.manifest().autoencoder.as_ref();
+    Ok(autoencoder.context("the model has no network")?.window)
+}
+
 /// So many windows as a detector gives them.
 fn windows(model: &Model, count: usize) -> Result<Vec<Window>> {
     let calibration = model.manifest().baseline.calibration;
-    let lost = usize::try_from(calibration)? + model.manifest().autoencoder.window;
+    let lost = usize::try_from(calibration)? + window_of(model)?;
     let mut detector = Detector::new(model);
     let mut windows = Vec::with_capacity(count);
     for row in pump(model, count + lost) {
@@ -96,7 +102,7 @@ fn peer(plan: Plan, model: &Model, windows: &[&Window], made: &[Reconstruction])
         .arg(project().join("tests/clients/onnxruntime_peer.py"))
         .arg(model.folder().join("model.onnx"))
         .arg(file.path())
-        .args([manifest.features.len(), manifest.autoencoder.window, plan.rounds].map(|number| number.to_string()))
+        .args([manifest.features.len(), window_of(model)?, plan.rounds].map(|number| number.to_string()))
         .args(BATCHES.map(|batch| batch.to_string()))
         .output()
         .context("cannot start onnxruntime's Python")?;

@@ -169,7 +169,7 @@ impl Kit {
                 idle_phase,
                 ..
             } => (phase_channel, f64::from(*idle_phase)),
-            Resampling::Period { .. } => ("", f64::NAN),
+            Resampling::Period { .. } | Resampling::Mean { .. } => ("", f64::NAN),
         }
     }
 }

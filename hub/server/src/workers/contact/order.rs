@@ -141,7 +141,7 @@ mod tests {
         let families = Families::new([family], [manifest.words()]);
         assert_eq!(said(&families), words);
         let mut generic = order.clone();
-        for finding in &mut generic.finding {
+        if let Some(finding) = &mut generic.finding {
             finding.prediction.model = "generic/1".to_owned();
         }
         let values = call_order(&generic, &families, after(1)).unwrap().values;
