@@ -151,7 +151,10 @@ impl Detector {
 
     /// The highest score that was held in the deviation that is under way; 0 without one.
     pub fn held_peak(&self) -> f32 {
-        self.persistence.held_peak()
+        match &self.stage {
+            Stage::Generic(own) => own.held_peak(),
+            Stage::Calibrating(_) | Stage::Watching(_) => self.persistence.held_peak(),
+        }
     }
 
     /// What the alarm that stands after the newest concluded step was named, and how probable it has become: no verdict of

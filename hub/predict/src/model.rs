@@ -242,8 +242,7 @@ fn load_network(folder: &Path, features: usize, window: usize) -> Result<(Networ
         path: path.clone(),
         source,
     })?;
-    let network =
-        Network::load(&onnx, features, window).map_err(|source| ModelError::Network { path, source })?;
+    let network = Network::load(&onnx, features, window).map_err(|source| ModelError::Network { path, source })?;
     Ok((network, onnx))
 }
 

@@ -182,8 +182,9 @@ impl Registry {
     /// Whether the same models are served here, loaded once, and the same ones are scored in their shadow.
     pub fn serves_as(&self, other: &Registry) -> bool {
         let same = |own: &BTreeMap<String, Arc<Model>>, others: &BTreeMap<String, Arc<Model>>| {
-            let is_there =
-                |(name, model): (&String, &Arc<Model>)| others.get(name).is_some_and(|served| Arc::ptr_eq(served, model));
+            let is_there = |(name, model): (&String, &Arc<Model>)| {
+                others.get(name).is_some_and(|served| Arc::ptr_eq(served, model))
+            };
             own.len() == others.len() && own.iter().all(is_there)
         };
         same(&self.models, &other.models)

@@ -1,5 +1,7 @@
 //! One appliance under a model without a network: its steps to what the detector says of them.
 
+use std::collections::VecDeque;
+
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, UNKNOWN_FAULT};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use crate::course::Course;
 use crate::features::Step;
 use crate::generic::{self, ChannelBaseline, Settings, Unit};
 use crate::manifest::{Kit, Manifest};
-use crate::model::Rules;
+use crate::model::{Model, Rules};
 use crate::persistence::AlarmState;
 use crate::stuck::Stuck;
 use crate::table::Row;
@@ -28,6 +30,10 @@ pub(crate) struct Own {
     alarm: bool,
     /// Since when the score has been above the clearing level.
     since: Option<Timestamp>,
+    /// Both scores of the newest steps, as many as an alarm is held for.
+    newest: VecDeque<(f32, f32)>,
+    /// Highest score that was held, since `since`.
+    held_peak: f32,
     course: Course,
 }
 
@@ -35,6 +41,7 @@ pub(crate) struct Own {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Said {
     score: f32,
+    held: f32,
     quick_score: f32,
     alarm: bool,
     contributions: Vec<f32>,
@@ -57,6 +64,8 @@ impl Own {
             run: 0,
             alarm: false,
             since: None,
+            newest: VecDeque::new(),
+            held_peak: 0.0,
             course: Course::default(),
         }
     }
@@ -73,6 +82,28 @@ impl Own {
     /// What is told of the alarm that stands.
     pub(super) fn standing(&self, manifest: &Manifest) -> Option<(&str, f32)> {
         self.alarm.then(|| (UNKNOWN_FAULT, probability(manifest)))
+    }
+
+    /// The highest score that was held in the deviation that is under way; 0 without one.
+    pub(super) fn held_peak(&self) -> f32 {
+        self.held_peak
+    }
+
+    /// Takes both scores of a step; the lowest of the hold time, of the one of which that is higher, or 0 where it is not over.
+    fn hold(&mut self, quick: f64, slow: f64, after_gap: bool, hold: usize) -> f32 {
+        if after_gap {
+            self.newest.clear();
+        }
+        self.newest.push_back((quick as f32, slow as f32));
+        while self.newest.len() > hold {
+            self.newest.pop_front();
+        }
+        if self.newest.len() < hold {
+            return 0.0;
+        }
+        let least = |(quick, slow): (f32, f32), one: &(f32, f32)| (quick.min(one.0), slow.min(one.1));
+        let (quick, slow) = self.newest.iter().fold((f32::INFINITY, f32::INFINITY), least);
+        quick.max(slow)
     }
 
     /// Steps that the calibration has; all where it has ended.
@@ -130,11 +161,17 @@ impl Own {
                 slow,
                 ..
             } => {
-                let in_force = score.max(slow_score) / settings.threshold;
+                let (quick, slow_part) = (score / settings.threshold, slow_score / settings.threshold);
+                let in_force = quick.max(slow_part);
+                let held = self.hold(quick, slow_part, step.after_gap, manifest.persistence.hold);
                 self.alarm = alarm;
                 self.since = match alarm || in_force >= settings.clear_below {
                     true => self.since.or(Some(step.at)),
                     false => None,
+                };
+                self.held_peak = match self.since {
+                    Some(_) => self.held_peak.max(held),
+                    None => 0.0,
                 };
                 let deviations = self.unit.deviations(channels, settings, &step.raw);
                 let points = manifest.persistence.evidence_points;
@@ -142,7 +179,8 @@ impl Own {
                 let contributions = shares(&top, channels.len());
                 Some(Said {
                     score: in_force as f32,
-                    quick_score: (score / settings.threshold) as f32,
+                    held,
+                    quick_score: quick as f32,
                     alarm,
                     prediction: alarm.then(|| FaultPrediction {
                         fault_class: UNKNOWN_FAULT.to_owned(),
@@ -155,6 +193,7 @@ impl Own {
                         at: step.at,
                         since: self.since.unwrap_or(step.at),
                         top: self.causes(&top, &contributions, slow, kit),
+                        basis: manifest.evidence.basis(UNKNOWN_FAULT),
                     }),
                     contributions,
                 })

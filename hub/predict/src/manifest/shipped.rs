@@ -8,7 +8,8 @@ use hub_core::profile::{ApplianceProfile, Channel};
 
 use super::generic::{DetectorKind, Generic};
 use super::{
-    Baseline, Budgets, Classification, Feature, Manifest, Persistence, Resampling, Running, Statistic, Transform,
+    Baseline, Budgets, Classification, Feature, Manifest, Persistence, Resampling, Running, StatedEvidence, Statistic,
+    Transform,
 };
 use crate::course::POINTS_MAX;
 use crate::generic::Settings;
@@ -172,6 +173,7 @@ impl Manifest {
                 tickets: 1.0,
                 calls: 0.05,
             },
+            evidence: StatedEvidence::default(),
             data: Vec::new(),
             metrics: BTreeMap::new(),
         }
