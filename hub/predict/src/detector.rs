@@ -151,10 +151,7 @@ impl Detector {
 
     /// The highest score that was held in the deviation that is under way; 0 without one.
     pub fn held_peak(&self) -> f32 {
-        match &self.stage {
-            Stage::Generic(own) => own.held_peak(),
-            Stage::Calibrating(_) | Stage::Watching(_) => self.persistence.held_peak(),
-        }
+        self.persistence.held_peak()
     }
 
     /// What the alarm that stands after the newest concluded step was named, and how probable it has become: no verdict of
@@ -326,7 +323,7 @@ impl Detector {
                     self.persistence.interrupt();
                 }
                 let state = self.persistence.next(said.score(), verdict.at, &manifest.persistence);
-                said.tell(&mut verdict, state);
+                said.tell(&mut verdict, state, model);
             }
             return verdict;
         }

@@ -1,7 +1,5 @@
 //! One appliance under a model without a network: its steps to what the detector says of them.
 
-use std::collections::VecDeque;
-
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, UNKNOWN_FAULT};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,10 +28,6 @@ pub(crate) struct Own {
     alarm: bool,
     /// Since when the score has been above the clearing level.
     since: Option<Timestamp>,
-    /// Both scores of the newest steps, as many as an alarm is held for.
-    newest: VecDeque<(f32, f32)>,
-    /// Highest score that was held, since `since`.
-    held_peak: f32,
     course: Course,
 }
 
@@ -41,7 +35,6 @@ pub(crate) struct Own {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Said {
     score: f32,
-    held: f32,
     quick_score: f32,
     alarm: bool,
     contributions: Vec<f32>,
@@ -64,8 +57,6 @@ impl Own {
             run: 0,
             alarm: false,
             since: None,
-            newest: VecDeque::new(),
-            held_peak: 0.0,
             course: Course::default(),
         }
     }
@@ -82,28 +73,6 @@ impl Own {
     /// What is told of the alarm that stands.
     pub(super) fn standing(&self, manifest: &Manifest) -> Option<(&str, f32)> {
         self.alarm.then(|| (UNKNOWN_FAULT, probability(manifest)))
-    }
-
-    /// The highest score that was held in the deviation that is under way; 0 without one.
-    pub(super) fn held_peak(&self) -> f32 {
-        self.held_peak
-    }
-
-    /// Takes both scores of a step; the lowest of the hold time, of the one of which that is higher, or 0 where it is not over.
-    fn hold(&mut self, quick: f64, slow: f64, after_gap: bool, hold: usize) -> f32 {
-        if after_gap {
-            self.newest.clear();
-        }
-        self.newest.push_back((quick as f32, slow as f32));
-        while self.newest.len() > hold {
-            self.newest.pop_front();
-        }
-        if self.newest.len() < hold {
-            return 0.0;
-        }
-        let least = |(quick, slow): (f32, f32), one: &(f32, f32)| (quick.min(one.0), slow.min(one.1));
-        let (quick, slow) = self.newest.iter().fold((f32::INFINITY, f32::INFINITY), least);
-        quick.max(slow)
     }
 
     /// Steps that the calibration has; all where it has ended.
@@ -161,17 +130,11 @@ impl Own {
                 slow,
                 ..
             } => {
-                let (quick, slow_part) = (score / settings.threshold, slow_score / settings.threshold);
-                let in_force = quick.max(slow_part);
-                let held = self.hold(quick, slow_part, step.after_gap, manifest.persistence.hold);
+                let in_force = score.max(slow_score) / settings.threshold;
                 self.alarm = alarm;
                 self.since = match alarm || in_force >= settings.clear_below {
                     true => self.since.or(Some(step.at)),
                     false => None,
-                };
-                self.held_peak = match self.since {
-                    Some(_) => self.held_peak.max(held),
-                    None => 0.0,
                 };
                 let deviations = self.unit.deviations(channels, settings, &step.raw);
                 let points = manifest.persistence.evidence_points;
@@ -179,8 +142,7 @@ impl Own {
                 let contributions = shares(&top, channels.len());
                 Some(Said {
                     score: in_force as f32,
-                    held,
-                    quick_score: quick as f32,
+                    quick_score: (score / settings.threshold) as f32,
                     alarm,
                     prediction: alarm.then(|| FaultPrediction {
                         fault_class: UNKNOWN_FAULT.to_owned(),
@@ -188,12 +150,12 @@ impl Own {
                         probability: probability(manifest),
                         basis: manifest.evidence.basis(UNKNOWN_FAULT),
                         verdicts: None,
+                        model_hash: None,
                         score: in_force as f32,
                         model: manifest.id(),
                         at: step.at,
                         since: self.since.unwrap_or(step.at),
                         top: self.causes(&top, &contributions, slow, kit),
-                        basis: manifest.evidence.basis(UNKNOWN_FAULT),
                     }),
                     contributions,
                 })
@@ -272,7 +234,7 @@ impl Said {
     }
 
     /// Puts it into the verdict, with what was held of the score.
-    pub(super) fn tell(self, verdict: &mut Verdict, held: AlarmState) {
+    pub(super) fn tell(self, verdict: &mut Verdict, held: AlarmState, model: &Model) {
         verdict.judged = true;
         verdict.score = self.score;
         verdict.held = held.held;
@@ -281,6 +243,7 @@ impl Said {
         verdict.contributions = self.contributions;
         verdict.prediction = self.prediction.map(|prediction| FaultPrediction {
             score: held.held_peak.max(prediction.score.min(1.0)),
+            model_hash: Some(model.hash().to_owned()),
             ..prediction
         });
     }

@@ -361,6 +361,7 @@ impl Load<'_> {
                     Vec::new()
                 },
                 ..ScoringCommit::default()
+                ..ScoringCommit::default()
             };
             self.store.commit_scoring(&commit, self.now).await.unwrap();
             saves = true;
