@@ -19,6 +19,7 @@ use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
 use hub_core::profile::ApplianceProfile;
+use hub_core::release::EvidenceKind;
 
 use crate::generic::Settings;
 use crate::manifest::Manifest;
@@ -32,31 +33,6 @@ use recordings::Survey;
 pub const DEVICES_MIN: usize = 30;
 /// Values of all steps that are kept while it is learned: 512 MB of memory.
 pub const VALUES_MAX: usize = 32_000_000;
-
-/// Where recordings come from, as their maker says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
-    /// A simulator.
-    Simulated,
-    /// A laboratory.
-    Laboratory,
-    /// Appliances of customers.
-    Fleet,
-}
-
-impl Evidence {
-    /// All kinds.
-    pub const ALL: [Evidence; 3] = [Evidence::Simulated, Evidence::Laboratory, Evidence::Fleet];
-
-    /// Its name, as it is written.
-    pub fn name(self) -> &'static str {
-        match self {
-            Evidence::Simulated => "simulated",
-            Evidence::Laboratory => "laboratory",
-            Evidence::Fleet => "fleet",
-        }
-    }
-}
 
 /// What is to be made of which recordings.
 #[derive(Debug, Clone)]
@@ -75,8 +51,8 @@ pub struct Wanted<'a> {
     pub running: Option<&'a str>,
     /// Channels that tell conditions, besides those whose name says so.
     pub conditions: &'a [String],
-    /// Where the recordings come from; none where nobody says.
-    pub evidence: Option<Evidence>,
+    /// Where the recordings come from; none where nobody says, which counts as a simulator.
+    pub evidence: Option<EvidenceKind>,
 }
 
 /// Why no model can be made.

@@ -3,18 +3,19 @@
 use std::fmt::Write;
 
 use super::judge::{Judged, OfFault, Outcome};
-use super::{CardFacts, DEVICES_MIN, Evidence};
+use super::{CardFacts, DEVICES_MIN};
 use crate::manifest::Manifest;
 use crate::trial::poisson;
 use hub_core::budget::level::DEVICE_MONTHS_MIN;
+use hub_core::release::EvidenceKind;
 
 /// Faults that a card lists.
 const LISTED_MAX: usize = 50;
 
-pub(super) fn evidence(evidence: Option<Evidence>) -> &'static str {
+pub(super) fn evidence(evidence: Option<EvidenceKind>) -> &'static str {
     match evidence {
         Some(evidence) => evidence.name(),
-        None => "not stated",
+        None => "evidence not stated, so taken for simulated",
     }
 }
 
@@ -140,7 +141,7 @@ pub(super) fn card(manifest: &Manifest, facts: &CardFacts, judged: &Judged) -> S
         "\nFigures of healthy devices are of the recordings that the model was learned from, so they are better than those of devices that it\n\
          has not seen. Of faults only those count that the maker named.\n",
     );
-    if facts.evidence != Some(Evidence::Fleet) {
+    if facts.evidence != Some(EvidenceKind::Fleet) {
         text.push_str("\nThe recordings are not of a fleet in use: what customers do, and a year's seasons, may not be in them.\n");
     }
     if !judged.faults.is_empty() {

@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::path::Path;
 
 use hub_core::profile::ApplianceProfile;
+use hub_core::release::EvidenceKind;
 
 use super::judge::Judged;
 use super::learn::rounded;
 use super::recordings::Device;
-use super::{Evidence, TrainingError, card};
+use super::{TrainingError, card};
 use crate::generic::Unit;
 use crate::golden::GoldenSteps;
 use crate::manifest::{Kit, Manifest, Resampling};
@@ -23,7 +24,7 @@ const MOVED: f64 = 4.0;
 #[derive(Debug, Clone, PartialEq)]
 pub struct CardFacts {
     /// Where the recordings come from, as their maker says.
-    pub evidence: Option<Evidence>,
+    pub evidence: Option<EvidenceKind>,
     /// Files.
     pub files: usize,
     /// Rows of them.
@@ -139,6 +140,7 @@ fn text(manifest: &Manifest, facts: &CardFacts) -> String {
         "\n[budgets]\ntickets = {:?}\ncalls = {:?}",
         manifest.budgets.tickets, manifest.budgets.calls
     ));
+    line(format!("\n[evidence]\nkind = {:?}", manifest.evidence.kind.name()));
     line(format!(
         "\n[[data]]\nname = \"recordings of {} devices\"\nlicence = \"the maker's\"\npart = {:?}",
         facts.devices,

@@ -191,6 +191,7 @@ impl Survey {
         let mut manifest = Manifest::without_network(wanted.profile, resampling, features, settings);
         manifest.family = wanted.family.to_owned();
         manifest.version = wanted.version;
+        manifest.evidence.kind = wanted.evidence.unwrap_or_default();
         Ok(Draft { manifest, measured })
     }
 

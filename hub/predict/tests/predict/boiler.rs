@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use hub_core::profile::{ApplianceProfile, Family};
-use hub_predict::training::{Evidence, Trained, TrainingError, Wanted, train};
+use hub_core::release::EvidenceKind;
+use hub_predict::training::{Trained, TrainingError, Wanted, train};
 use hub_predict::{Model, Row, quantise_row};
 use jiff::{SignedDuration, Timestamp};
 
@@ -139,7 +140,7 @@ pub fn learn(files: &[PathBuf], faults: Option<&Path>, out: &Path) -> Result<Tra
         faults,
         running: None,
         conditions: &[],
-        evidence: Some(Evidence::Laboratory),
+        evidence: Some(EvidenceKind::Laboratory),
     };
     train(&wanted, out)
 }

@@ -3,8 +3,10 @@
 use crate::models::read_family;
 use crate::terminal::{log, say};
 use anyhow::{Context, Result};
-use hub_predict::training::{Evidence, Wanted, train};
+use hub_core::release::EvidenceKind;
+use hub_predict::training::{Wanted, train};
 use std::path::PathBuf;
+use strum::VariantArray;
 
 /// Learns a family of your own from recordings of healthy appliances: what deviation is harmless, what conditions do, and from which
 /// score something is opened. Writes a model folder with golden lives and card; docs/train.md.
@@ -37,11 +39,12 @@ pub struct Train {
     conditions: Vec<String>,
     /// Where the recordings come from: simulated, laboratory or fleet. It is written on the card.
     #[arg(long, value_parser = evidence)]
-    evidence: Option<Evidence>,
+    evidence: Option<EvidenceKind>,
 }
 
-fn evidence(name: &str) -> Result<Evidence, String> {
-    let known = Evidence::ALL.into_iter().find(|evidence| evidence.name() == name);
+fn evidence(name: &str) -> Result<EvidenceKind, String> {
+    let mut known = EvidenceKind::VARIANTS.iter().copied();
+    let known = known.find(|kind| kind.name() == name);
     known.ok_or_else(|| "write simulated, laboratory or fleet".to_owned())
 }
 
