@@ -64,7 +64,7 @@ async fn ticket_that_nobody_is_rung_for(store: &PostgresStore) -> String {
     let commit = ScoringCommit {
         observations: vec![Observation::Alarm {
             appliance,
-            prediction: finding.prediction,
+            prediction: Box::new(finding.prediction),
             evidence: finding.evidence,
             trace: TraceId(finding.trace.0),
         }],

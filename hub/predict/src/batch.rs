@@ -306,7 +306,7 @@ impl Watched {
         });
         Some(Observation::Alarm {
             appliance,
-            prediction: prediction.clone(),
+            prediction: Box::new(prediction.clone()),
             evidence: self.detector.evidence(&self.model, prediction),
             trace: row.trace,
         })

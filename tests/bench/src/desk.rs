@@ -227,7 +227,7 @@ fn evidence() -> Evidence {
 fn alarm(appliance: i64, fault: &str) -> Observation {
     Observation::Alarm {
         appliance: ApplianceId(appliance),
-        prediction: prediction(fault),
+        prediction: Box::new(prediction(fault)),
         evidence: evidence(),
         trace: TraceId(Uuid::from_u64_pair(1, appliance.cast_unsigned())),
     }

@@ -265,7 +265,7 @@ pub async fn numbers_in_quarantine(store: &MemoryStore) -> Vec<i64> {
 async fn ticket(store: &MemoryStore, appliance: i64, finding: Finding, now: Timestamp) -> TicketId {
     let alarm = Observation::Alarm {
         appliance: ApplianceId(appliance),
-        prediction: finding.prediction,
+        prediction: Box::new(finding.prediction),
         evidence: finding.evidence,
         trace: finding.trace,
     };

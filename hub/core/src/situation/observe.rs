@@ -19,7 +19,7 @@ pub enum Observation {
         /// The appliance.
         appliance: ApplianceId,
         /// What and how sure.
-        prediction: FaultPrediction,
+        prediction: Box<FaultPrediction>,
         /// What a person will see.
         evidence: Evidence,
         /// Trace of the reading that raised it.
@@ -79,7 +79,7 @@ impl Situation {
                 trace,
                 ..
             } => {
-                let prediction = self.stated(prediction.clone().bounded(), now);
+                let prediction = self.stated(FaultPrediction::clone(prediction).bounded(), now);
                 let change = self.alarm(prediction, evidence, *trace, ids, now, changes)?;
                 Ok(vec![change])
             }

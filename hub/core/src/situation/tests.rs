@@ -53,7 +53,7 @@ fn alarm(class: &str, probability: f32, severity: Severity) -> Observation {
     said.severity = severity;
     Observation::Alarm {
         appliance: ApplianceId(1),
-        prediction: said,
+        prediction: Box::new(said),
         evidence: finding(1, class).evidence,
         trace: TraceId(Uuid::from_u128(1)),
     }

@@ -108,7 +108,9 @@ impl Unit {
     pub fn deviations(&self, channels: &[Channel], settings: &Settings, values: &[Option<f64>]) -> Vec<Option<f64>> {
         match &self.stage {
             Stage::Calibrating(_) => vec![None; channels.len()],
-            Stage::Watching(watching) => watching.deviations(channels, settings, &freed(channels, &settings.conditions, values)),
+            Stage::Watching(watching) => {
+                watching.deviations(channels, settings, &freed(channels, &settings.conditions, values))
+            }
         }
     }
 

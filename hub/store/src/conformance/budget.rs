@@ -103,10 +103,10 @@ async fn sees(store: &dyn Store, device: &str, score: f64) -> Option<TicketId> {
     else {
         panic!("an alarm")
     };
-    let prediction = FaultPrediction {
+    let prediction = Box::new(FaultPrediction {
         score: score as f32,
-        ..prediction
-    };
+        ..*prediction
+    });
     let observation = Observation::Alarm {
         appliance,
         prediction,
@@ -226,7 +226,7 @@ pub(super) async fn a_ledger_is_kept_whole_and_changed_by_one_at_a_time(h: &dyn 
         expected: 0.5,
     };
     store
-        .save_ledger(&acme, FAMILY, &kept, &[change.clone()], after(1))
+        .save_ledger(&acme, FAMILY, &kept, std::slice::from_ref(&change), after(1))
         .await
         .unwrap();
     let shown = store.budgets(&lena(), &acme).await.unwrap().remove(0);
@@ -398,7 +398,7 @@ pub(super) async fn a_site_file_states_budgets_and_says_nothing_twice(h: &dyn Ha
         told.collect::<Vec<_>>()
     };
     let added = ("add", "budget", "acme/washing-machine".to_owned());
-    assert_eq!(applied(true).await, [added.clone()]);
+    assert_eq!(applied(true).await, std::slice::from_ref(&added));
     assert_eq!(store.ledger(&acme, FAMILY).await.unwrap(), KeptLedger::default());
     assert_eq!(applied(false).await, [added]);
     assert!(applied(false).await.is_empty());

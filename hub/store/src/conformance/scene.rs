@@ -174,7 +174,7 @@ pub fn alarm_on(basis: Basis, appliance: ApplianceId, class: &str, probability: 
     };
     Observation::Alarm {
         appliance,
-        prediction: FaultPrediction {
+        prediction: Box::new(FaultPrediction {
             fault_class: class.into(),
             probability,
             verdicts: None,
@@ -186,7 +186,7 @@ pub fn alarm_on(basis: Basis, appliance: ApplianceId, class: &str, probability: 
             since: morning(),
             top: vec![channel.clone()],
             basis,
-        },
+        }),
         evidence: Evidence {
             channels: vec![channel],
             points: vec![EvidencePoint {

@@ -100,10 +100,10 @@ impl World {
             else {
                 panic!("an alarm")
             };
-            let prediction = FaultPrediction {
+            let prediction = Box::new(FaultPrediction {
                 score: 9.0,
-                ..prediction
-            };
+                ..*prediction
+            });
             Observation::Alarm {
                 appliance,
                 prediction,

@@ -188,7 +188,7 @@ pub async fn alarm(store: &PostgresStore, name: &str, class: &str, probability: 
     let since = now - SignedDuration::from_hours(30);
     let alarm = Observation::Alarm {
         appliance: appliance(store, name).await,
-        prediction: FaultPrediction {
+        prediction: Box::new(FaultPrediction {
             fault_class: class.to_owned(),
             probability,
             verdicts: None,
@@ -203,7 +203,7 @@ pub async fn alarm(store: &PostgresStore, name: &str, class: &str, probability: 
                 kind: EvidenceKind::Fleet,
                 stated: Counted { right: 100, wrong: 0 },
             },
-        },
+        }),
         evidence: Evidence {
             channels: vec![pump],
             points: vec![point(48), point(24), point(0)],
