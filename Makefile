@@ -79,10 +79,10 @@ fuzz-http: ## Some 1,000 requests made up for each operation of the API, against
 	@cargo build --quiet --workspace --bin forecall
 	@FORECALL_HTTP_EXAMPLES=1000 cargo test --package tests-hub --test hub -- schemathesis --nocapture
 
-eval: ## Score the models on recorded and simulated appliances: some 20 minutes on two cores, then the page of results
+eval: ## Score the models on recorded and simulated appliances, then write the page of results
 	@$(XTASK) eval
 
-eval-long: ## The same on so many months that one false call in 20,000 would be seen: the better part of an hour, not while tuning
+eval-long: ## Washing machines on so many months that one false call in 20,000 would be seen: long, and not while tuning
 	@$(XTASK) eval --long
 
 real-input: ## Replay recorded pump-rig faults through the whole hub over a SIPp trunk (needs ../shared/data)

@@ -17,8 +17,7 @@ const PROGRAMS: [(&str, &str); 3] = [
     ("evaluate_hdd.py", "hdd"),
 ];
 
-/// Runs what takes minutes, or what takes the better part of an hour, and writes the page; also where a bar was missed. Fails at the
-/// end if any was.
+/// Runs all evaluations but the long one, or that one alone, and writes the page; also where a bar was missed. Fails at the end if any was.
 pub fn eval(long: bool) -> Result<()> {
     let workspace = Workspace::load()?;
     let root = &workspace.workspace_root;

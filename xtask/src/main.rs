@@ -58,7 +58,7 @@ enum Chore {
     },
     /// Score the models on recorded and simulated appliances, and write the page of results.
     Eval {
-        /// In place of all others what takes the better part of an hour: so many months that false calls can be counted.
+        /// In place of all others the long one: so many months that false calls can be counted.
         #[arg(long)]
         long: bool,
     },

@@ -38,12 +38,10 @@ pub fn scores(blocks: &[Block], channels: &[Channel], rows: usize, peer: Peer) -
         return of_rows;
     }
     let scores = peer(&standardised(blocks, channels));
-    for step in (CALIBRATION + HOLD - 1)..blocks.len() {
-        let held = scores[step + 1 - HOLD..=step]
-            .iter()
-            .copied()
-            .fold(f64::INFINITY, f64::min);
-        of_rows[blocks[step].row..].fill(held);
+    let judged = blocks.iter().skip(CALIBRATION + HOLD - 1);
+    for (block, newest) in judged.zip(scores[CALIBRATION..].windows(HOLD)) {
+        let held = newest.iter().copied().fold(f64::INFINITY, f64::min);
+        of_rows[block.row..].fill(held);
     }
     of_rows
 }
@@ -75,8 +73,10 @@ fn components(steps: &[Vec<f64>]) -> Vec<f64> {
     let n = steps.first().map_or(0, Vec::len);
     let mut correlation = vec![0.0; n * n];
     for step in &steps[..CALIBRATION] {
-        for i in 0..n {
-            (0..n).for_each(|j| correlation[i * n + j] += (1.0 - SHRINKAGE) * step[i] * step[j] / CALIBRATION as f64);
+        for (row, one) in correlation.chunks_exact_mut(n.max(1)).zip(step) {
+            for (sum, other) in row.iter_mut().zip(step) {
+                *sum += (1.0 - SHRINKAGE) * one * other / CALIBRATION as f64;
+            }
         }
     }
     (0..n).for_each(|i| correlation[i * n + i] += SHRINKAGE);
