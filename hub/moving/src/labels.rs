@@ -5,6 +5,7 @@ use crate::files::NewFile;
 use crate::source;
 use crate::telemetry::{column, failed};
 use futures::TryStreamExt;
+use hub_core::ticket::TicketCategory;
 use hub_store_postgres::PostgresStore;
 use parquet::basic::Compression;
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type};
@@ -114,10 +115,11 @@ fn statement() -> String {
     format!(
         "select t.number, {}{VERSION} as version, {}t.correction is not null as corrected \
          from ticket t join appliance a on a.id = t.appliance left join finding f on f.id = t.finding \
-         where t.category = 'resolved' and t.outcome is not null and (t.finding is not null or t.outcome ? 'part') \
+         where t.category = '{}' and t.outcome is not null and (t.finding is not null or t.outcome ? 'part') \
            and ($1::text is null or t.tenant = $1) order by t.tenant, t.number",
         texts.concat(),
-        times.concat()
+        times.concat(),
+        TicketCategory::Resolved.name()
     )
 }
 

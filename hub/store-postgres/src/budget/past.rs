@@ -8,7 +8,7 @@ use hub_core::budget::history::HighestScore;
 use hub_core::budget::judged::{JUDGED_MAX, JudgedTicket, Predicted};
 use hub_core::id::{ApplianceId, TenantId};
 use hub_core::outcome::Outcome;
-use hub_core::ticket::TicketKind;
+use hub_core::ticket::{TicketCategory, TicketKind};
 use hub_store::budget::months_kept;
 use hub_store::error::Result;
 use jiff::Timestamp;
@@ -71,22 +71,27 @@ pub(super) async fn scores(
 
 /// Closed tickets, newest first.
 pub(super) async fn judged(conn: &mut PgConnection, tenant: &TenantId) -> Result<Vec<JudgedTicket>> {
-    let rows = sqlx::query(concat!(
+    // In the text, not bound: the index is of closed tickets alone.
+    let query = [
         "select t.appliance, t.closed_at, t.outcome, t.kind, ",
         appliance_model!(),
         " as model, ",
         family!(),
         " as family, (f.prediction->>'score')::real as score, (f.prediction->>'probability')::real as probability \
-         from (select * from ticket where tenant = $1 and category = 'resolved' and closed_at is not null \
+         from (select * from ticket where tenant = $1 and category = '",
+        TicketCategory::Resolved.name(),
+        "' and closed_at is not null \
            order by closed_at desc limit $2) t \
          join appliance a on a.id = t.appliance left join appliance_birth h on h.appliance = a.id \
-         left join finding f on f.id = t.finding order by t.closed_at desc"
-    ))
-    .bind(tenant.as_str())
-    .bind(count(JUDGED_MAX))
-    .fetch_all(conn)
-    .await
-    .map_err(db)?;
+         left join finding f on f.id = t.finding order by t.closed_at desc",
+    ]
+    .concat();
+    let rows = sqlx::query(&query)
+        .bind(tenant.as_str())
+        .bind(count(JUDGED_MAX))
+        .fetch_all(conn)
+        .await
+        .map_err(db)?;
     let judged = rows.iter().map(judged_row).collect::<Result<Vec<_>>>()?;
     Ok(judged.into_iter().flatten().collect())
 }

@@ -33,6 +33,7 @@ mod store_faults;
 mod store_stop;
 mod store_takeover;
 mod telemetry;
+mod train;
 mod unit;
 mod untrained;
 mod upgrade;
