@@ -60,8 +60,10 @@ pub struct ContactFacts {
     pub released: bool,
     /// A person approved the call: neither the gate nor the release holds it back.
     pub approved: bool,
-    /// What the fleet's history says against a call that nobody asked for; none where there is no history, or it allows one.
+    /// What the fleet's history says against a call that nobody asked for; none where it allows one.
     pub withheld: Option<HoldReason>,
+    /// The tickets of the appliance model surge: calls that would go out wait for the end of that.
+    pub surges: bool,
     /// The ticket still waits for a contact.
     pub ticket_open: bool,
     /// There is a person with a number.
@@ -239,12 +241,14 @@ fn used_up(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
         .or_else(|| facts.declined_elsewhere.then_some(HoldReason::Declined))
         .or_else(|| facts.unknown_elsewhere.then_some(HoldReason::UnknownAttempt))
         .or_else(|| (facts.attempts.len() >= usize::from(rules.attempts_max)).then_some(HoldReason::AttemptsUsedUp))
-        // The operator is asked about all of them at once, by the release of the model's calls.
-        .or_else(|| facts.withheld.filter(|reason| *reason == HoldReason::Surge))
         .or_else(|| unapproved(rules, facts))
+        // The last of all: whatever else holds a call stands on its ticket. Of those that would go out the operator is asked about all at
+        // once, by the release of the model's calls.
+        .or_else(|| facts.surges.then_some(HoldReason::Surge))
 }
 
-/// What a person waves through by approving the call. It comes last: nobody is asked about a call that would be held all the same.
+/// What a person waves through by approving the call. It comes late: nobody is asked about a call that would be held all the same, but
+/// for a surge, which passes while the approval stands.
 fn unapproved(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
     if facts.approved {
         return None;
@@ -252,9 +256,10 @@ fn unapproved(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
     if facts.probability < rules.probability_min {
         return Some(HoldReason::BelowGate);
     }
-    facts
-        .withheld
-        .or_else(|| (!facts.released).then_some(HoldReason::ReadyToRing))
+    if !facts.released {
+        return Some(HoldReason::ReadyToRing);
+    }
+    facts.withheld
 }
 
 /// Why calls that rang nobody are not placed any more.

@@ -205,8 +205,7 @@ impl ServiceTicket {
     fn grow(&mut self, fault_class: &str, severity: Severity, now: Timestamp) {
         if let Some(fault) = &mut self.fault {
             if fault.fault_class != fault_class {
-                // What was approved was a call about the other one.
-                self.contact.forget_approval();
+                self.contact.forget_decision();
             }
             fault.fault_class = fault_class.to_owned();
             fault.severity = fault.severity.max(severity);

@@ -1,5 +1,5 @@
-//! What a family's ledger says of one prediction about an appliance of one model: whether it opens a ticket, how probable it is, and why
-//! the hub does not ring by itself.
+//! What a family's ledger says of one prediction about an appliance of one model: whether it opens a ticket, how probable it is, why the hub
+//! does not ring by itself, and whether the tickets of the model surge.
 
 use super::Month;
 use super::ledger::{Ledger, ModelEntry};
@@ -47,15 +47,18 @@ impl Gate {
             .precision(&self.model, score, faults, Faults::default(), now)
     }
 
-    /// Why nobody is rung about it unless a person asks for that, as far as the fleet's history tells. A family without one leaves that
-    /// to the model's own probability.
+    /// Whether the breaker of this appliance model has stopped its calls.
+    pub fn surges(&self, now: Timestamp) -> bool {
+        self.entry().is_some_and(|entry| !entry.breaker.lets_calls_out(now))
+    }
+
+    /// Why nobody is rung about it unless a person asks for that or approves it, as far as the fleet's history tells. Without a history
+    /// there is no score from which a call is right often enough, and so no call. A surge is asked about apart.
     pub fn withheld(&self, prediction: &FaultPrediction, now: Timestamp) -> Option<HoldReason> {
-        let entry = self.entry()?;
-        if !entry.breaker.lets_calls_out(now) {
-            return Some(HoldReason::Surge);
-        }
         let score = f64::from(prediction.score);
-        let precision = self.precision(score, Month::at(now))?;
+        let Some(precision) = self.precision(score, Month::at(now)) else {
+            return Some(HoldReason::NoCallLevel);
+        };
         let calls = self.thresholds().and_then(|thresholds| thresholds.calls);
         let facts = CallFacts {
             fault_class: &prediction.fault_class,

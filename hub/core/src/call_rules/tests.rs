@@ -9,6 +9,7 @@ fn facts() -> ContactFacts {
         released: true,
         approved: false,
         withheld: None,
+        surges: false,
         ticket_open: true,
         owner_known: true,
         consent: Consent::Given,
@@ -111,6 +112,44 @@ fn an_approval_waives_the_gate_alone() {
         });
         assert_eq!(asked, Decision::Ring, "who asks for the call needs no approval");
     }
+}
+
+/// It is asked about last, so that what else holds a call stands on its ticket; an approval does not waive it, a person's wish does.
+#[test]
+fn a_surge_holds_only_what_would_go_out() {
+    use HoldReason as H;
+    type Change = fn(&mut ContactFacts);
+    let surging = |change: Change| {
+        decided(|f| {
+            f.surges = true;
+            change(f);
+        })
+    };
+    let cases: [(Change, HoldReason); 7] = [
+        (|_| {}, H::Surge),
+        (|f| f.released = false, H::ReadyToRing),
+        (|f| f.probability = 0.5, H::BelowGate),
+        (|f| f.withheld = Some(H::NoCallLevel), H::NoCallLevel),
+        (|f| f.finding_open = false, H::FindingCleared),
+        (
+            |f| {
+                f.released = false;
+                f.approved = true;
+            },
+            H::Surge,
+        ),
+        (
+            |f| {
+                f.withheld = Some(H::BelowCallLevel);
+                f.approved = true;
+            },
+            H::Surge,
+        ),
+    ];
+    for (change, reason) in cases {
+        assert_eq!(surging(change), Decision::Person(reason));
+    }
+    assert_eq!(surging(|f| f.requested_by_person = true), Decision::Ring);
 }
 
 #[test]

@@ -130,7 +130,12 @@ impl ContactThread {
     }
 
     fn hold(&mut self, reason: HoldReason) -> Turn {
-        *self = Self::held(reason);
+        // A surge passes: what a person approved is still approved then.
+        let approved_by = self.approved_by.take().filter(|_| reason == HoldReason::Surge);
+        *self = Self {
+            approved_by,
+            ..Self::held(reason)
+        };
         Turn::PersonNeeded
     }
 
@@ -160,6 +165,21 @@ impl ContactThread {
         }
     }
 
+    /// The surge that stopped the calls of its appliance model is over, or a person lets them go on: what was held for it is looked at
+    /// again. Whether it was.
+    pub fn end_surge(&mut self, now: Timestamp) -> bool {
+        let was_held = self.is_held_for(HoldReason::Surge);
+        if was_held {
+            self.reason = None;
+            self.plan(now);
+        }
+        was_held
+    }
+
+    fn is_held_for(&self, reason: HoldReason) -> bool {
+        self.phase == ContactPhase::Held && self.reason == Some(reason)
+    }
+
     /// Whether it is ready to ring: nothing but a person's approval is missing.
     pub fn waits_for_approval(&self) -> bool {
         let is_for_approval = |reason| HoldReason::FOR_APPROVAL.contains(&reason);
@@ -169,7 +189,7 @@ impl ContactThread {
     /// A person approves the call, also one that was refused before. Whether it is placed is decided by the rules, from now on.
     pub(crate) fn approve(&mut self, actor: &str, now: Timestamp) -> Result<(), ThreadRefusal> {
         self.check_not_in_call()?;
-        let was_refused = self.phase == ContactPhase::Held && self.reason == Some(HoldReason::CallRefused);
+        let was_refused = self.is_held_for(HoldReason::CallRefused);
         if !was_refused && !self.waits_for_approval() {
             return Err(ThreadRefusal::NotReadyToRing);
         }
@@ -189,15 +209,19 @@ impl ContactThread {
         refused.map_err(|_| ThreadRefusal::NotReadyToRing)
     }
 
-    /// The fault has gone, or is another one: what a person approved is over.
-    pub(crate) fn forget_approval(&mut self) {
+    /// The fault is another one: what a person approved or refused was a call about the one before. What was refused waits for an approval
+    /// again.
+    pub(crate) fn forget_decision(&mut self) {
         self.approved_by = None;
+        if self.is_held_for(HoldReason::CallRefused) {
+            self.reason = Some(HoldReason::ReadyToRing);
+        }
     }
 
-    /// The fault has gone: nobody is asked for an approval any more.
+    /// The fault has gone, and what was decided about it with it: nobody is asked any more, and one that comes back is looked at anew.
     pub(crate) fn clear(&mut self) {
-        self.forget_approval();
-        if self.waits_for_approval() {
+        self.forget_decision();
+        if self.waits_for_approval() || self.is_held_for(HoldReason::Surge) {
             self.reason = Some(HoldReason::FindingCleared);
         }
     }

@@ -241,9 +241,8 @@ impl Situation {
             probability: finding.prediction.probability,
             released: Release::of(finding, tally).is_released(),
             approved: ticket.contact.approved_by.is_some(),
-            withheld: self
-                .gate_of(&finding.prediction)
-                .and_then(|gate| gate.withheld(&finding.prediction, now)),
+            withheld: self.withheld(&finding.prediction, now),
+            surges: self.gate_of(&finding.prediction).is_some_and(|gate| gate.surges(now)),
             ticket_open: ticket.contact.phase == ContactPhase::Planned,
             owner_known: number.is_some(),
             consent: person.map_or(Consent::NeverGiven, |person| person.consent(Subject::SERVICE_CALLS)),

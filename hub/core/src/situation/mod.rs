@@ -24,7 +24,7 @@ pub use observe::{FindingChange, Observation};
 pub use report::TICKETS_OPEN_MAX;
 
 use crate::budget::gate::Gate;
-use crate::call_rules::CallRules;
+use crate::call_rules::{CallRules, HoldReason};
 use crate::contact::AttemptError;
 use crate::finding::{Finding, FindingState};
 use crate::id::{ApplianceId, FindingId, TenantId, TicketId};
@@ -144,6 +144,13 @@ impl Situation {
     /// What the fleet's history says of this prediction; none of a family without one.
     fn gate_of(&self, prediction: &FaultPrediction) -> Option<&Gate> {
         self.gates.get(prediction.family()).map(Arc::as_ref)
+    }
+
+    /// What the fleet's history says against a call about this prediction that nobody asked for. Before there is one, nothing else speaks
+    /// for such a call.
+    fn withheld(&self, prediction: &FaultPrediction, now: Timestamp) -> Option<HoldReason> {
+        self.gate_of(prediction)
+            .map_or(Some(HoldReason::NoCallLevel), |gate| gate.withheld(prediction, now))
     }
 
     /// What a ticket is about, and what it was about before: a fault that came back is another finding.

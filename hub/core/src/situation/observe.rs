@@ -296,8 +296,11 @@ impl Situation {
             ticket.contact.reason,
             Some(HoldReason::NoCallLevel | HoldReason::BelowCallLevel | HoldReason::Surge)
         );
-        let fleet = self.gate_of(&after.prediction);
-        let is_withheld = fleet.is_some_and(|fleet| fleet.withheld(&after.prediction, now).is_some());
+        // Without a history there is no other level to cross than the tenant's own; what waits for a history is not told each time.
+        let is_withheld = match self.gate_of(&after.prediction) {
+            Some(fleet) => fleet.surges(now) || fleet.withheld(&after.prediction, now).is_some(),
+            None => was_withheld,
+        };
         let crossed = (was_below || was_withheld) && after.prediction.probability >= gate && !is_withheld;
         if !(named || crossed || worse) {
             return Ok(());

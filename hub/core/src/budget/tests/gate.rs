@@ -38,11 +38,17 @@ fn at(score: f64) -> FaultPrediction {
 }
 
 #[test]
-fn without_a_history_nothing_is_said() {
+fn without_a_history_there_are_tickets_and_no_calls() {
     let gate = Gate::new(Ledger::default(), "WM-7");
     assert_eq!(gate.ticket_level(), None);
     assert_eq!(gate.precision(3.0, month(4)), None);
-    assert_eq!(gate.withheld(&at(3.0), now()), None);
+    assert_eq!(gate.withheld(&at(3.0), now()), Some(HoldReason::NoCallLevel));
+    // An entry that a breaker has made is no history either.
+    let mut counted = Ledger::default();
+    counted.breaker("WM-7").count(1, 0.1, now());
+    let gate = Gate::new(counted, "WM-7");
+    assert_eq!(gate.withheld(&at(3.0), now()), Some(HoldReason::NoCallLevel));
+    assert!(!gate.surges(now()));
 }
 
 #[test]
@@ -69,16 +75,20 @@ fn a_call_needs_its_level_a_past_of_its_own_and_verdicts_that_bear_it_out() {
 }
 
 #[test]
-fn a_surge_goes_before_everything_else() {
+fn a_surge_is_told_apart_from_scores() {
     let mut ledger = learned();
     assert!(ledger.breaker("WM-7").count(20, 0.1, now()));
+    let gate = Gate::new(ledger.clone(), "WM-7");
+    assert!(gate.surges(now()));
+    assert_eq!(gate.withheld(&at(9.0), now()), None);
     assert_eq!(
-        Gate::new(ledger.clone(), "WM-7").withheld(&at(9.0), now()),
-        Some(HoldReason::Surge)
+        gate.withheld(&at(1.0), now()),
+        Some(HoldReason::BelowCallLevel),
+        "also while it surges"
     );
     let until = now() + jiff::SignedDuration::from_hours(24);
     ledger.release("WM-7", "li", "new firmware", now(), until).unwrap();
-    assert_eq!(Gate::new(ledger.clone(), "WM-7").withheld(&at(9.0), now()), None);
+    assert!(!Gate::new(ledger.clone(), "WM-7").surges(now()));
     assert!(ledger.release("WM-8", "li", "x", now(), until).is_err());
 }
 

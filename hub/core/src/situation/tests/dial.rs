@@ -135,6 +135,7 @@ fn earlier_calls_count() {
     for (name, calls, expected) in cases {
         let mut unit = Unit::new();
         unit.sees(alarm("pump", 0.95, Severity::Major));
+        unit.learns_of_a_quiet_past();
         let id = unit.situation.tickets[0].id;
         let household = household();
         let home = Home {
@@ -247,6 +248,7 @@ fn calls_that_rang_nobody_use_up_no_place() {
     let dial = |calls: &[PastCall]| {
         let mut unit = Unit::new();
         unit.sees(alarm("pump", 0.95, Severity::Major));
+        unit.learns_of_a_quiet_past();
         let (id, household) = (unit.situation.tickets[0].id, household());
         let home = Home {
             household: &household,

@@ -96,6 +96,80 @@ fn an_approval_waits_for_the_hour() {
     assert_eq!(dials(&mut unit, Tally::default()), Dial::Ring(()));
 }
 
+/// Before a fleet has a past no verdicts make a call go out by itself, an approval does; and what waits is not told each time it is seen.
+#[test]
+fn without_a_past_what_is_released_waits_for_an_approval() {
+    let mut unit = Unit::new();
+    unit.sees(alarm("pump", 0.95, Severity::Major));
+    let held = Dial::Held(HoldReason::NoCallLevel);
+    assert_eq!(dials(&mut unit, released()), held);
+    assert!(unit.situation.tickets[0].contact.waits_for_approval());
+    assert!(told(&unit.sees(alarm("pump", 0.97, Severity::Major))).is_empty());
+    unit.act(0, &TicketEvent::CallApproved);
+    assert_eq!(dials(&mut unit, released()), Dial::Ring(()));
+
+    let mut unit = Unit::new();
+    unit.sees(alarm("pump", 0.95, Severity::Major));
+    unit.learns_of_a_quiet_past();
+    assert_eq!(dials(&mut unit, released()), Dial::Ring(()));
+}
+
+/// Whatever the tenant's own gate is, a call that names no part is looked at by a person.
+#[test]
+fn no_gate_is_low_enough_for_what_names_no_part() {
+    let mut unit = Unit::new();
+    unit.situation.rules.probability_min = 0.0;
+    unit.sees(alarm(UNKNOWN_FAULT, 0.95, Severity::Major));
+    unit.learns_of_a_quiet_past();
+    assert_eq!(dials(&mut unit, released()), Dial::Held(HoldReason::ReadyToRing));
+
+    let mut unit = Unit::new();
+    unit.situation.rules.probability_min = 0.0;
+    unit.sees(alarm("pump", 0.95, Severity::Major));
+    unit.learns_of_a_quiet_past();
+    let gate = unit.situation.gates["washing-machine"].clone();
+    unit.situation.gates.insert("generic".to_owned(), gate);
+    unit.situation.findings[0].prediction.model = "generic/1".into();
+    assert_eq!(dials(&mut unit, released()), Dial::Held(HoldReason::ReadyToRing));
+}
+
+/// A fault that goes takes the refusal with it, and one that gets another name as well.
+#[test]
+fn a_refusal_is_of_this_fault() {
+    let mut unit = ready();
+    unit.act(0, &refused());
+    unit.sees(CLEAR);
+    let reason = unit.situation.tickets[0].contact.reason;
+    assert_eq!(reason, Some(HoldReason::FindingCleared));
+    unit.sees(alarm("pump", 0.95, Severity::Major));
+    let held = Dial::Held(HoldReason::ReadyToRing);
+    assert_eq!(dials(&mut unit, Tally::default()), held, "refused before it went");
+
+    let mut unit = Unit::new();
+    unit.sees(alarm(UNKNOWN_FAULT, 0.95, Severity::Major));
+    assert_eq!(dials(&mut unit, released()), held);
+    unit.act(0, &refused());
+    // Somebody has it: nothing is planned behind their back, and they may approve the call.
+    unit.act(0, &TicketEvent::Taken);
+    unit.sees(alarm("pump", 0.95, Severity::Major));
+    assert!(unit.situation.tickets[0].contact.waits_for_approval());
+}
+
+/// An approval outlives a surge that meets it, and the call goes out when that is over.
+#[test]
+fn an_approved_call_waits_for_the_end_of_a_surge() {
+    let mut unit = ready();
+    unit.act(0, &TicketEvent::CallApproved);
+    unit.surges();
+    assert_eq!(dials(&mut unit, Tally::default()), Dial::Held(HoldReason::Surge));
+    let contact = &mut unit.situation.tickets[0].contact;
+    assert_eq!(contact.approved_by.as_deref(), Some("lena"));
+    assert!(contact.end_surge(morning()) && !contact.end_surge(morning()));
+    assert_eq!((contact.phase, contact.reason), (ContactPhase::Planned, None));
+    unit.learns_of_a_quiet_past();
+    assert_eq!(dials(&mut unit, Tally::default()), Dial::Ring(()));
+}
+
 /// A fault that goes takes the approval with it, and one that gets another name as well.
 #[test]
 fn an_approval_is_of_this_fault() {
