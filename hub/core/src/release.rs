@@ -1,7 +1,7 @@
 //! May the hub ring by itself about what a model says? Only where people have found such predictions right in the field; until then a
 //! person approves each call. What is counted is kept by a store, by tenant and [`Predicted`]. It knows neither tickets nor calls.
 
-use crate::budget::precision::{Counted, sure, verdicts_needed};
+use crate::budget::precision::{Counted, EARNED_SURE, is_earned, verdicts_needed};
 use crate::finding::Finding;
 use crate::outcome::Verdict;
 use crate::prediction::UNKNOWN_FAULT;
@@ -10,8 +10,6 @@ use std::ops::AddAssign;
 
 /// Verdicts of the field from which calls may be released: fewer say nothing, however many are right.
 pub const VERDICTS_MIN: u32 = 21;
-/// Probability of nine right ones in ten, by these verdicts alone, with which calls are released.
-const SURE_MIN: f64 = 0.5;
 /// The family that watches any appliance by its own baseline. It names sensors and no part.
 pub const GENERIC: &str = "generic";
 
@@ -194,7 +192,7 @@ impl Release {
 
     /// Verdicts from which they are released, as many being wrong as are now. None where nothing is named, or 10,000 would be too few.
     pub fn verdicts_needed(&self) -> Option<u32> {
-        let needed = verdicts_needed(self.verdicts().wrong, SURE_MIN)?;
+        let needed = verdicts_needed(self.verdicts().wrong, EARNED_SURE)?;
         self.predicted.names_a_part().then_some(needed.max(VERDICTS_MIN))
     }
 
@@ -207,7 +205,7 @@ impl Release {
         if verdicts.right.saturating_add(verdicts.wrong) < VERDICTS_MIN {
             return Some(Unreleased::TooFewVerdicts);
         }
-        (sure(verdicts) < SURE_MIN).then_some(Unreleased::TooOftenWrong)
+        (!is_earned(verdicts)).then_some(Unreleased::TooOftenWrong)
     }
 
     /// Whether the hub rings about them by itself, as far as people's verdicts are concerned.

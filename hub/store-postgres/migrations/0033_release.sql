@@ -24,8 +24,12 @@ select tenant, judged->>'model', judged->>'fault_class', count(*) filter (where 
     count(*) filter (where outcome->>'verdict' in ('wrong', 'other_fault'))
 from ticket where judged is not null and outcome->>'verdict' <> 'not_checked' group by 1, 2, 3;
 
--- Tickets that wait for a person's approval, the longest first.
-create index ticket_ready on ticket (id) where contact_phase = 'held' and contact_reason in ('below_gate', 'ready_to_ring', 'no_call_level', 'below_call_level');
+-- What waited below the gate for a fault that has gone by now waits for nobody's approval.
+update ticket t set contact_reason = 'finding_cleared'
+from finding f where f.id = t.finding and t.contact_phase = 'held' and t.contact_reason = 'below_gate' and f.state = 'cleared';
+
+-- A tenant's tickets that wait for a person's approval, the longest first.
+create index ticket_ready on ticket (tenant, id) where contact_phase = 'held' and contact_reason in ('below_gate', 'ready_to_ring', 'no_call_level', 'below_call_level');
 
 -- The wall between tenants, as 0008 has it.
 create policy tenant on release_tally

@@ -40,6 +40,8 @@ create index budget_line_of_family on budget_line (tenant, family, number);
 alter table finding add column ticket_from double precision;
 -- Closed tickets are learned from, the newest first.
 create index ticket_closed on ticket (tenant, closed_at desc) where category = 'resolved';
+-- Calls that a surge has stopped, for when it is over.
+create index ticket_surge on ticket (tenant) where contact_phase = 'held' and contact_reason = 'surge';
 
 -- The wall between tenants, as 0008 has it.
 create policy tenant on score_month using (nullif(current_setting('forecall.tenant', true), '') is null

@@ -53,6 +53,9 @@ impl TicketStore for PostgresStore {
             only += &format!("t.promised_by is not null and t.category <> '{resolved}' and ");
         }
         if filter.ready_to_ring {
+            if actor.tenant().is_some() {
+                only += "t.tenant = $1 and ";
+            }
             let held = ContactPhase::Held.name();
             let reasons = HoldReason::FOR_APPROVAL
                 .iter()

@@ -97,7 +97,7 @@ pub trait BudgetStore: Send + Sync {
         now: Timestamp,
     ) -> Result<()>;
 
-    /// Lets calls that a surge has stopped go on. A `Conflict` where none have stopped.
+    /// Lets calls that a surge has stopped go on: those that were held for it alone are due now. A `Conflict` where none have stopped.
     async fn release_calls(
         &self,
         actor: &Actor,
@@ -132,7 +132,7 @@ pub trait BudgetStore: Send + Sync {
 
     /// Keeps a ledger in place of the one that was read, with lines of its book; of these the last
     /// [`hub_core::budget::change::LINES_KEPT`] stay. Open findings that a level has come down to get their ticket with the next batch
-    /// of the scorer. `Conflict` where somebody else has changed it meanwhile.
+    /// of the scorer, and calls that were held for a surge that is over are due. `Conflict` where somebody else has changed it meanwhile.
     async fn save_ledger(
         &self,
         tenant: &TenantId,

@@ -13,6 +13,7 @@ use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_store::account::{Account, AccountStore};
 use hub_store::birth::{Birth, StateContent};
+use hub_store::conformance::scene::has_a_quiet_past;
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::lease::LeaseStore;
 use hub_store::memory::MemoryStore;
@@ -278,6 +279,7 @@ async fn ticket(store: &MemoryStore, appliance: i64, finding: Finding, now: Time
 }
 
 async fn call_that_books(store: &MemoryStore, ticket: TicketId) {
+    has_a_quiet_past(store).await;
     let begun = store.begin_attempt(ticket, at("09:00"), [9; 20]).await.unwrap();
     let Begun::Ring(order) = begun else {
         panic!("{begun:?}");

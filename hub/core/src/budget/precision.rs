@@ -20,8 +20,8 @@ const FORGOTTEN_A_MONTH: f64 = 0.03;
 pub const PRECISION_MIN: f64 = 0.9;
 /// Probability of that precision that a call needs, the first belief included.
 const SURE_MIN: f64 = 0.5;
-/// Probability of that precision, by verdicts alone, with which a small family has earned calls.
-const EARNED_SURE: f64 = 0.9;
+/// Probability of that precision, by verdicts alone, with which calls are earned.
+pub const EARNED_SURE: f64 = 0.9;
 /// Appliances of a family below which calls must be earned by verdicts: a wrong first belief would be noticed too late.
 pub const EARNED_BELOW: u32 = 10_000;
 /// Verdicts beyond which nobody asks how many more it takes.

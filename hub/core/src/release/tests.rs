@@ -40,7 +40,8 @@ fn only_the_field_releases() {
         ("simulated, 20 right", K::Simulated, (20, 0), (1_000, 0)),
         ("simulated, 21 right", K::Simulated, (21, 0), (0, 0)),
         ("simulated, 20 of 21", K::Simulated, (20, 1), (0, 0)),
-        ("simulated, 19 of 21", K::Simulated, (19, 2), (0, 0)),
+        ("simulated, 36 of 37", K::Simulated, (36, 1), (0, 0)),
+        ("simulated, 49 of 51", K::Simulated, (49, 2), (0, 0)),
         ("simulated, 40 of 42", K::Simulated, (40, 2), (0, 0)),
         ("laboratory, 14 of 16", K::Laboratory, (14, 2), (0, 0)),
         ("laboratory, 21 right", K::Laboratory, (21, 0), (0, 0)),
@@ -64,15 +65,16 @@ fn only_the_field_releases() {
         laboratory, a thousand of the rig: TooFewVerdicts, from 21
         simulated, 20 right: TooFewVerdicts, from 21
         simulated, 21 right: rings by itself, from 21
-        simulated, 20 of 21: rings by itself, from 21
-        simulated, 19 of 21: TooOftenWrong, from 26
-        simulated, 40 of 42: rings by itself, from 26
-        laboratory, 14 of 16: TooFewVerdicts, from 26
+        simulated, 20 of 21: TooOftenWrong, from 37
+        simulated, 36 of 37: rings by itself, from 37
+        simulated, 49 of 51: rings by itself, from 51
+        simulated, 40 of 42: TooOftenWrong, from 51
+        laboratory, 14 of 16: TooFewVerdicts, from 51
         laboratory, 21 right: rings by itself, from 21
         fleet, nothing stated: TooFewVerdicts, from 21
         fleet, 21 stated: rings by itself, from 21
         fleet, 15 stated and 6 of its own: rings by itself, from 21
-        fleet, 21 stated and 9 of its own wrong: TooOftenWrong, from 96
+        fleet, 21 stated and 9 of its own wrong: TooOftenWrong, from 139
     "#]]
     .assert_eq(&table);
 }

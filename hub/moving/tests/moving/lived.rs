@@ -11,7 +11,7 @@ use hub_core::id::{ApplianceId, AttemptId, TicketId};
 use hub_core::telemetry::{Identity, Sample};
 use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::claim::{ClaimStore, Opener};
-use hub_store::conformance::scene::{presence, waiting};
+use hub_store::conformance::scene::{has_a_quiet_past, presence, waiting};
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::credential::{DeviceCredentials, TenantCredentials};
 use hub_store::device::DeviceStore;
@@ -34,8 +34,8 @@ const BY_HAND: &str = r#"
     insert into challenge values ('pump-rig', 'pump-rig/2', '5f', 'pump-rig/1', '2026-01-01', '2026-01-02', E'it "failed"\n');
     insert into shadow select 'pump-rig', min(id), '{"count": 1, "newest": []}' from appliance;
     insert into score_month select min(id), 'washing-machine', 24314, 0.1 from appliance;
-    insert into budget values ('acme', 'washing-machine', '{"watched": 7}', 3);
-    insert into budget_model values ('acme', 'washing-machine', '', '{"watched": 7}');
+    insert into budget values ('acme', 'dishwasher', '{"watched": 7}', 3);
+    insert into budget_model values ('acme', 'dishwasher', '', '{"watched": 7}');
     insert into budget_line (tenant, family, at, author, change)
         values ('acme', 'washing-machine', '2026-01-01', E'k\tm', '{"change": "stopped", "model": "\u00e9", "tickets": 7, "expected": 0.5}');
     insert into account values ('00000000-0000-0000-0000-000000000001', E'a\\d\tm"in\n', '$argon2id$', null, '2026-01-01', '{administrator}', null);
@@ -116,6 +116,7 @@ async fn ticket(store: &PostgresStore, device: &str) -> TicketId {
 }
 
 async fn ring(store: &PostgresStore, ticket: TicketId, minutes: i64) -> AttemptId {
+    has_a_quiet_past(store).await;
     let random = [u8::try_from(minutes).unwrap(); 20];
     match store.begin_attempt(ticket, after(minutes), random).await.unwrap() {
         Begun::Ring(order) => order.attempt.id,

@@ -93,6 +93,7 @@ impl BudgetStore for PostgresStore {
         ledger::save(&mut tx, tenant, family, &kept).await?;
         ledger::save_model(&mut tx, tenant, family, model, &kept.ledger).await?;
         ledger::write(&mut tx, (tenant, family.as_str()), &actor.name, &[change], now).await?;
+        past::end_surges(&mut tx, (tenant, family), &kept.ledger, now).await?;
         commit(self, tx).await
     }
 
@@ -143,6 +144,7 @@ impl BudgetStore for PostgresStore {
         ledger::save_models(&mut tx, tenant, family, &kept.ledger).await?;
         ledger::write(&mut tx, (tenant, family), HUB, changes, now).await?;
         past::wake(&mut tx, tenant, family, now).await?;
+        past::end_surges(&mut tx, (tenant, family), &kept.ledger, now).await?;
         commit(self, tx).await
     }
 

@@ -6,6 +6,7 @@ use crate::store::PostgresStore;
 use hub_core::budget::Month;
 use hub_core::budget::history::HighestScore;
 use hub_core::budget::judged::{JUDGED_MAX, JudgedTicket, Predicted};
+use hub_core::budget::ledger::Ledger;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_core::outcome::Outcome;
 use hub_core::ticket::{TicketCategory, TicketKind};
@@ -18,6 +19,8 @@ use std::collections::BTreeMap;
 
 /// Open findings that one change of levels looks at. Others wait until their score grows, or for the next change.
 const FINDINGS_MAX: usize = 10_000;
+/// Calls that one end of a surge makes due.
+const CALLS_MAX: usize = 10_000;
 
 /// The families of all scores for each tenant, and those with a ledger. Families are found one by one in the index, since there are few
 /// in millions of rows.
@@ -176,11 +179,7 @@ pub(super) async fn wake(conn: &mut PgConnection, tenant: &TenantId, family: &st
     }
     let appliances: Vec<i64> = rows.iter().map(|row| row.col("appliance")).collect::<Result<_>>()?;
     let findings: Vec<uuid::Uuid> = rows.iter().map(|row| row.col("id")).collect::<Result<_>>()?;
-    sqlx::query("select from appliance where id = any($1) order by id for no key update")
-        .bind(appliances)
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
+    lock_appliances(conn, appliances).await?;
     sqlx::query(
         "update finding set suppressed_until = $2 \
          where id = any($1) and state = 'open' and ticket is null and suppressed_until is null",
@@ -190,6 +189,65 @@ pub(super) async fn wake(conn: &mut PgConnection, tenant: &TenantId, family: &st
     .execute(conn)
     .await
     .map_err(db)?;
+    Ok(())
+}
+
+/// Calls that were held for a surge alone are due where it is over or released. What a person has taken, and nobody approved, is theirs.
+/// As many as one step looks at; what is left is looked at when the ledger is kept next, a day later at the latest.
+pub(super) async fn end_surges(
+    conn: &mut PgConnection,
+    (tenant, family): (&TenantId, &str),
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<()> {
+    let models: Vec<&str> = ledger.models().keys().map(String::as_str).collect();
+    let surging: Vec<&str> = ledger.stopped(now).collect();
+    let rows = sqlx::query(concat!(
+        "select t.id, t.appliance from ticket t join appliance a on a.id = t.appliance \
+         left join appliance_birth h on h.appliance = a.id join finding f on f.id = t.finding \
+         where t.tenant = $1 and t.contact_phase = 'held' and t.contact_reason = 'surge' \
+           and (t.assignee is null or t.contact_approved_by is not null) and ",
+        family!(),
+        " = $2 and case when ",
+        appliance_model!(),
+        " = any($3) then ",
+        appliance_model!(),
+        " else '' end <> all($4) limit $5"
+    ))
+    .bind(tenant.as_str())
+    .bind(family)
+    .bind(models)
+    .bind(surging)
+    .bind(count(CALLS_MAX))
+    .fetch_all(&mut *conn)
+    .await
+    .map_err(db)?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let appliances: Vec<i64> = rows.iter().map(|row| row.col("appliance")).collect::<Result<_>>()?;
+    let tickets: Vec<uuid::Uuid> = rows.iter().map(|row| row.col("id")).collect::<Result<_>>()?;
+    lock_appliances(conn, appliances).await?;
+    sqlx::query(
+        "update ticket set contact_phase = 'planned', contact_reason = null, contact_due = $2 \
+         where id = any($1) and contact_phase = 'held' and contact_reason = 'surge' \
+           and (assignee is null or contact_approved_by is not null)",
+    )
+    .bind(tickets)
+    .bind(sql(now))
+    .execute(conn)
+    .await
+    .map_err(db)?;
+    Ok(())
+}
+
+/// As every step of a ticket or finding does.
+async fn lock_appliances(conn: &mut PgConnection, ids: Vec<i64>) -> Result<()> {
+    sqlx::query("select from appliance where id = any($1) order by id for no key update")
+        .bind(ids)
+        .execute(conn)
+        .await
+        .map_err(db)?;
     Ok(())
 }
 

@@ -319,7 +319,7 @@ fn beside(size: &Size) -> Vec<String> {
 }
 
 /// What a service desk has done: of each appliance a ticket that was closed a year ago, with its finding, a visit, a line and a call to
-/// its owner.
+/// its owner. And another tenant whose tickets wait for approvals, as many.
 fn desk() -> Vec<String> {
     let at = now() - SignedDuration::from_hours(365 * 24);
     let (id, open) = ("lpad(to_hex(a.id), 32, '0')::uuid", format!("'{at}'::timestamptz"));
@@ -347,6 +347,13 @@ fn desk() -> Vec<String> {
                contact_phase, opened_at, closed_at, trace) \
              select {id}, 1000000 + a.id, 'acme', a.id, 'predicted_fault', {id}, 'drum_bearing', 'major', 'resolved', 'closed', 'done', \
                {open}, {open}, {id} \
+             from {FILLED}"
+        ),
+        format!(
+            "insert into ticket (id, number, tenant, appliance, kind, category, label, contact_phase, contact_reason, \
+               opened_at, trace) \
+             select lpad('b' || lpad(to_hex(a.id), 8, '0'), 32, '0')::uuid, 1000000 + a.id, 'beta', a.id, 'repair', 'open', 'open', \
+               'held', 'ready_to_ring', {open}, {id} \
              from {FILLED}"
         ),
         format!(

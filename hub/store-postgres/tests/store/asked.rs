@@ -7,7 +7,7 @@ use crate::support::{Base, alarm, appliance, morning, played, seen};
 use hub_core::id::ApplianceId;
 use hub_store::access::{AccessStore, Credential, Principal};
 use hub_store::conformance::door::secret;
-use hub_store::conformance::scene::presence;
+use hub_store::conformance::scene::{has_a_quiet_past, presence};
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::event::EventStore;
 use hub_store::prediction::PredictionStore;
@@ -168,6 +168,7 @@ async fn an_alarm_is_a_ticket_and_a_ticket_is_a_call_after_few_questions() {
     let (counter, store) = counted(&base, folder.path()).await;
     let id = appliance(&store, "acme", "wm-1").await;
     let scored = seen(vec![alarm(id, "drain_pump_wear", 0.95)]);
+    has_a_quiet_past(&store).await;
     let mut sql = base.sql().await;
     let (mut to_ticket, mut to_call) = (u32::MAX, u32::MAX);
     // The fewest count: each connection is told the first question of a kind before it is asked.

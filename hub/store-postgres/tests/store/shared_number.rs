@@ -3,6 +3,7 @@
 use crate::server::Server;
 use crate::support::{alarm, appliance, morning, played, seen, site};
 use hub_core::call_rules::HoldReason;
+use hub_store::conformance::scene::has_a_quiet_past;
 use hub_store::contact::{Begun, ContactStore};
 use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
@@ -37,6 +38,7 @@ async fn two_households_with_one_number_are_not_rung_at_the_same_moment() {
         let changes = store.commit_scoring(&scored, morning()).await.unwrap();
         tickets.push(changes[0].opened.unwrap());
     }
+    has_a_quiet_past(&store).await;
     base.sql().await.execute(LATE).await.unwrap();
     let (one, other) = tokio::join!(
         store.begin_attempt(tickets[0], morning(), [1; 20]),

@@ -133,8 +133,8 @@ async fn people_are_rung(store: &PostgresStore) {
     );
     let morning = ticket_of(store, "acme/wm-5").await;
     let mut begun = store.begin_attempt(morning, at(43, 480), [9; 20]).await.unwrap();
-    if begun == Begun::Held(HoldReason::ReadyToRing) {
-        // It was found before models stated their evidence: a person approves the call.
+    if matches!(begun, Begun::Held(reason) if HoldReason::FOR_APPROVAL.contains(&reason)) {
+        // It was found before models stated their evidence, or nothing is known of the fleet: a person approves the call.
         let approved = TicketEvent::CallApproved;
         let agent = Actor::hub("agent@acme");
         store

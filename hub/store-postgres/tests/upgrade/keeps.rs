@@ -120,6 +120,9 @@ async fn story(store: &PostgresStore) {
         ("beta/wm-1 drain_pump_wear", IN_CALL, 2),
     ];
     assert_eq!(states, wanted);
+    // It was below the gate, and has gone: nobody is asked about a call.
+    let gone = &of["acme/wm-1 inlet_valve_leak"].contact;
+    assert_eq!(gone.reason, Some(HoldReason::FindingCleared));
     let outcome = |name: &str| {
         of[name]
             .outcome
@@ -153,7 +156,7 @@ async fn story(store: &PostgresStore) {
     );
     // A life of today asks for an approval, which older ones did not.
     let is_approval = |event: &TicketEvent| match event {
-        TicketEvent::Held { reason } => *reason == HoldReason::ReadyToRing,
+        TicketEvent::Held { reason } => matches!(reason, HoldReason::ReadyToRing | HoldReason::NoCallLevel),
         event => *event == TicketEvent::CallApproved,
     };
     let lines = dw_1.timeline.iter().filter(|line| !is_approval(&line.event));

@@ -1,18 +1,17 @@
 //! Budgets: scores of months, ledgers that are kept, levels that hold tickets and calls back, and breakers.
 
 use super::Harness;
-use super::scene::{after, alarm, appliance, findings, morning, played, seen, site, tenant};
+use super::scene::{after, alarm, appliance, findings, ledger_of, morning, played, seen, site, tenant};
 use crate::Store;
-use crate::budget::{CallRelease, KeptLedger, MonthScore};
+use crate::budget::{KeptLedger, MonthScore};
 use crate::contact::Begun;
 use crate::error::StoreError;
 use crate::prediction::{Checkpoint, ScoringCommit};
 use hub_core::actor::{Actor, Role};
 use hub_core::budget::change::LedgerChange;
-use hub_core::budget::history::{HighestScore, History, MonthOfScores};
 use hub_core::budget::ledger::Ledger;
 use hub_core::budget::precision::Counted;
-use hub_core::budget::{Budget, Budgets, Draws, Month};
+use hub_core::budget::{Budget, Budgets, Month};
 use hub_core::call_rules::HoldReason;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, TicketId};
@@ -25,17 +24,17 @@ use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
 pub(super) const FAMILY: &str = "washing-machine";
-const PUMP: &str = "drain_pump_wear";
+pub(super) const PUMP: &str = "drain_pump_wear";
 
 fn month() -> Month {
     Month::at(morning())
 }
 
-fn days(days: i64) -> jiff::Timestamp {
+pub(super) fn days(days: i64) -> jiff::Timestamp {
     morning() + SignedDuration::from_hours(24 * days)
 }
 
-fn lena() -> Actor {
+pub(super) fn lena() -> Actor {
     Actor {
         roles: vec![Role::Administrator],
         ..Actor::hub("lena").within(Some(tenant("acme")))
@@ -44,22 +43,7 @@ fn lena() -> Actor {
 
 /// A ledger whose thresholds come from 300 sound washing machines with scores from 2.0 to 2.6.
 pub(super) fn learned() -> Ledger {
-    let mut history = History::default();
-    for back in 1..=4 {
-        let score = |id: i64| HighestScore {
-            appliance: ApplianceId(1_000 + id),
-            score: 2.0 + 0.002 * id as f32,
-        };
-        history.record(MonthOfScores::new(month().plus(-back), (0..300).map(score)));
-    }
-    let histories = BTreeMap::from([(FAMILY.to_owned(), history)]);
-    let (mut ledger, mut state) = (Ledger::default(), 1_u64);
-    let mut draw = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        state
-    };
-    ledger.renew(month(), &histories, &mut Draws(&mut draw));
-    ledger
+    ledger_of(FAMILY, |id| 2.0 + 0.002 * id as f32)
 }
 
 /// A ledger whose breaker has stopped the calls of washing machines.
@@ -93,7 +77,7 @@ fn levels(ledger: &Ledger) -> (f64, f64) {
 }
 
 /// An alarm with this score: the ticket that it opens, if it opens one.
-async fn sees(store: &dyn Store, device: &str, score: f64) -> Option<TicketId> {
+pub(super) async fn sees(store: &dyn Store, device: &str, score: f64) -> Option<TicketId> {
     let Observation::Alarm {
         appliance,
         prediction,
@@ -124,7 +108,7 @@ async fn finding(store: &dyn Store, device: &str) -> Finding {
     own.remove(0)
 }
 
-async fn rung(store: &dyn Store, ticket: TicketId) -> Begun {
+pub(super) async fn rung(store: &dyn Store, ticket: TicketId) -> Begun {
     store.begin_attempt(ticket, morning(), [3; 20]).await.unwrap()
 }
 
@@ -304,42 +288,6 @@ pub(super) async fn a_level_that_comes_down_gives_a_finding_its_ticket(h: &dyn H
     );
     assert_eq!(finding(&*store, "wm-1").await.ticket_from, None);
     assert!(store.commit_scoring(&nothing, after(3)).await.unwrap().is_empty());
-}
-
-pub(super) async fn calls_that_a_surge_has_stopped_go_on_when_a_person_says_so(h: &dyn Harness) {
-    let (_place, store) = played(h).await;
-    let acme = tenant("acme");
-    let release = |reason: &str, until| CallRelease {
-        family: FAMILY.to_owned(),
-        model: FAMILY.to_owned(),
-        reason: reason.to_owned(),
-        until,
-    };
-    let fits = release("new firmware, harmless", days(1));
-    let unknown = store.release_calls(&lena(), &acme, &fits, morning()).await;
-    assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
-    keep(&*store, Ledger::default(), &[]).await;
-    let nothing = store.release_calls(&lena(), &acme, &fits, morning()).await;
-    assert!(matches!(nothing, Err(StoreError::Conflict(_))), "{nothing:?}");
-
-    keep(&*store, stopped(), &[]).await;
-    let ticket = sees(&*store, "wm-1", 1.5).await.unwrap();
-    assert_eq!(rung(&*store, ticket).await, Begun::Held(HoldReason::Surge));
-    for wrong in [release("", days(1)), release("x", days(31)), release("x", morning())] {
-        let refused = store.release_calls(&lena(), &acme, &wrong, morning()).await;
-        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
-    }
-    store.release_calls(&lena(), &acme, &fits, morning()).await.unwrap();
-    let shown = store.budgets(&lena(), &acme).await.unwrap().remove(0);
-    let stop = shown.ledger.model(FAMILY).unwrap().breaker.stop().cloned().unwrap();
-    let released = stop.release.unwrap();
-    assert_eq!((released.by.as_str(), released.until), ("lena", days(1)));
-    assert_eq!(shown.lines[0].change.name(), "released");
-    // What was held stays for review; what comes now is rung about.
-    let story = store.ticket(&Actor::hub("test"), ticket, morning()).await.unwrap();
-    assert_eq!(story.ticket.contact.reason, Some(HoldReason::Surge));
-    let next = sees(&*store, "wm-2", 1.5).await.unwrap();
-    assert!(matches!(rung(&*store, next).await, Begun::Ring(_)));
 }
 
 pub(super) async fn what_people_found_is_told_as_it_stands_after_corrections(h: &dyn Harness) {

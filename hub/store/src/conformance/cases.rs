@@ -123,7 +123,8 @@ macro_rules! for_each_case {
                 budget::a_ledger_is_kept_whole_and_changed_by_one_at_a_time [],
                 budget::a_level_holds_a_ticket_back_until_the_score_reaches_it [],
                 budget::a_level_that_comes_down_gives_a_finding_its_ticket [],
-                budget::calls_that_a_surge_has_stopped_go_on_when_a_person_says_so [],
+                surge::calls_that_a_surge_has_stopped_go_on_when_a_person_says_so [],
+                surge::calls_go_on_when_a_surge_is_over_by_itself [],
                 budget::what_people_found_is_told_as_it_stands_after_corrections [],
                 budget::a_site_file_states_budgets_and_says_nothing_twice [],
             }

@@ -1,7 +1,7 @@
 //! The transaction that dials, the keys an owner presses, and what a crash leaves.
 
 use super::Harness;
-use super::scene::{PHONES, after, appliance, ended, morning, played, seen, site, tenant, ticket};
+use super::scene::{PHONES, after, appliance, ended, has_a_quiet_past, morning, played, seen, site, tenant, ticket};
 use crate::Store;
 use crate::contact::{Begun, DialOrder, DueContact, RangIn, attempt_id};
 use crate::ticket::TicketView;
@@ -25,6 +25,7 @@ pub(super) fn random() -> [u8; 20] {
 }
 
 pub(super) async fn ring(store: &dyn Store, ticket: TicketId, minutes: i64) -> DialOrder {
+    has_a_quiet_past(store).await;
     let random = random();
     match store.begin_attempt(ticket, after(minutes), random).await.unwrap() {
         Begun::Ring(order) => {
@@ -151,6 +152,7 @@ pub(super) async fn nobody_is_rung_against_a_rule(h: &dyn Harness) {
         held(HoldReason::NoConsent)
     );
     let id = ticket(&*store, "wm-2", 0.95).await;
+    has_a_quiet_past(&*store).await;
     let night = after(11 * 60);
     match store.begin_attempt(id, night, random()).await.unwrap() {
         Begun::Waits {
@@ -201,6 +203,7 @@ pub(super) async fn two_tickets_of_one_owner_never_ring_at_once_nor_too_often(h:
     let right = Arc::clone(&left);
     let first = ticket(&*left, "wm-1", 0.95).await;
     let second = ticket(&*left, "wm-4", 0.95).await;
+    has_a_quiet_past(&*left).await;
     let (a, b) = tokio::join!(
         left.begin_attempt(first, morning(), random()),
         right.begin_attempt(second, morning(), random())

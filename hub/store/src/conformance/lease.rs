@@ -1,7 +1,7 @@
 //! One hub writes. Another stands by, and takes over when the first has gone.
 
 use super::Harness;
-use super::scene::{alarm, appliance, morning, played, seen, stored, take_lease, telemetry};
+use super::scene::{alarm, appliance, has_a_quiet_past, morning, played, seen, stored, take_lease, telemetry};
 use crate::session::{KeptSession, SessionChange};
 use crate::{Store, StoreError};
 use hub_core::phone_number::PhoneNumber;
@@ -28,6 +28,7 @@ pub(super) async fn a_second_hub_stands_by_until_the_first_has_gone(h: &dyn Harn
     assert_eq!(second.take_lease(morning()).await.unwrap(), None);
     refuses(&*second, id, ticket).await;
     // A call that is up: the hub that stands by does not end it.
+    has_a_quiet_past(&*first).await;
     first.begin_attempt(ticket, morning(), [1; 20]).await.unwrap();
     is_deposed(second.recover_attempts(morning()).await);
     // What needs no lease goes on beside the hub.

@@ -38,6 +38,7 @@ mod session;
 mod shadow;
 mod site;
 mod stream;
+mod surge;
 mod telemetry;
 mod telemetry_birth;
 mod telemetry_rollup;

@@ -1,7 +1,7 @@
 //! One fault, one ticket, no matter who sees it at the same time; and what becomes of a ticket flows back into its finding.
 
 use super::Harness;
-use super::scene::{after, alarm, appliance, findings, lines, morning, played, seen, site, tenant, tickets};
+use super::scene::{after, alarm, appliance, findings, has_a_quiet_past, lines, morning, played, seen, site, tenant, tickets};
 use crate::Store;
 use crate::StoreError;
 use crate::contact::Begun;
@@ -369,6 +369,7 @@ pub(super) async fn a_held_ticket_is_lifted_by_the_gate_and_by_the_faults_return
     assert_eq!(held(4).await.unwrap(), Begun::Held(HoldReason::FindingCleared));
     sees(&*store, id, PUMP, 0.95, 5).await;
     assert_eq!(stands(&*store, ticket).await, PLANNED);
+    has_a_quiet_past(&*store).await;
     assert!(matches!(held(6).await.unwrap(), Begun::Ring(_)));
 }
 

@@ -4,7 +4,9 @@
 use super::Harness;
 use super::budget;
 use super::door::{device, token};
-use super::scene::{PHONES, after, alarm, appliance, message, morning, played, quarantine, seen, stored, tenant};
+use super::scene::{
+    PHONES, after, alarm, appliance, has_a_quiet_past, message, morning, played, quarantine, seen, stored, tenant,
+};
 use crate::account::Account;
 use crate::appointment::AppointmentFilter;
 use crate::birth::StateContent;
@@ -83,6 +85,7 @@ pub async fn things(store: &dyn Store) -> Things {
     let alarm = seen(vec![alarm(washer, "drain_pump_wear", 0.95)]);
     let change = store.commit_scoring(&alarm, morning()).await.unwrap().remove(0);
     let ticket = change.opened.unwrap();
+    has_a_quiet_past(store).await;
     let begun = store.begin_attempt(ticket, morning(), [9; 20]).await.unwrap();
     let Begun::Ring(order) = begun else {
         panic!("{begun:?}");

@@ -107,7 +107,7 @@ impl BudgetStore for MemoryStore {
         } = release;
         let released = book.kept.ledger.release(model, &actor.name, reason, now, *until);
         book.write(&actor.name, released.map_err(not_released)?, now);
-        Ok(())
+        state.end_surges(tenant, &release.family, now)
     }
 
     async fn families_scored(&self) -> Result<Vec<(TenantId, String)>> {
@@ -176,7 +176,8 @@ impl BudgetStore for MemoryStore {
         }
         book.kept.revision = kept.revision + 1;
         state.ledgers.insert((tenant.clone(), family.to_owned()), book);
-        state.wake_findings(tenant, family, now)
+        state.wake_findings(tenant, family, now)?;
+        state.end_surges(tenant, family, now)
     }
 
     async fn sweep_scores(&self, now: Timestamp, limit: usize) -> Result<u64> {
@@ -279,6 +280,28 @@ impl State {
         for id in due {
             if let Some(finding) = self.findings.get_mut(&id) {
                 finding.suppressed_until = Some(now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls that were held for a surge alone are due where it is over or released. What a person has taken, and nobody approved, is theirs.
+    fn end_surges(&mut self, tenant: &TenantId, family: &str, now: Timestamp) -> Result<()> {
+        let mut due = Vec::new();
+        for ticket in self.tickets.values().filter(|ticket| ticket.tenant == *tenant) {
+            let is_own = self.predicted(ticket).map(|finding| finding.prediction.family()) == Some(family);
+            let is_taken = ticket.assignee.is_some() && ticket.contact.approved_by.is_none();
+            if !is_own || is_taken {
+                continue;
+            }
+            let gates = self.gates_of(ticket.appliance)?;
+            if gates.get(family).is_none_or(|gate| !gate.surges(now)) {
+                due.push(ticket.id);
+            }
+        }
+        for id in due {
+            if let Some(ticket) = self.tickets.get_mut(&id) {
+                ticket.contact.end_surge(now);
             }
         }
         Ok(())

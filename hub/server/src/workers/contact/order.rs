@@ -94,7 +94,7 @@ mod tests {
     use super::call_order;
     use hub_core::families::Families;
     use hub_predict::load_manifest;
-    use hub_store::conformance::scene::{after, alarm, appliance, morning, seen, site, take_lease};
+    use hub_store::conformance::scene::{after, alarm, appliance, has_a_quiet_past, morning, seen, site, take_lease};
     use hub_store::contact::{Begun, ContactStore};
     use hub_store::memory::MemoryStore;
     use hub_store::prediction::PredictionStore;
@@ -118,6 +118,7 @@ mod tests {
         let commit = seen(vec![alarm(pump, "flow_loss", 0.95)]);
         let changes = store.commit_scoring(&commit, morning()).await.unwrap();
         let ticket = changes[0].opened.expect("an alarm opens a ticket");
+        has_a_quiet_past(&store).await;
         let Begun::Ring(order) = store.begin_attempt(ticket, after(1), [1; 20]).await.unwrap() else {
             panic!("the owner is not rung");
         };

@@ -223,23 +223,29 @@ async fn commit(store: &PostgresStore, observation: Observation, now: Timestamp)
     changes.iter().filter_map(|change| change.opened).collect()
 }
 
-async fn ring(store: &PostgresStore, ticket: TicketId, now: Timestamp) -> AttemptId {
+/// What becomes of a call, which a person approves where it waits for that.
+async fn begins(store: &PostgresStore, ticket: TicketId, now: Timestamp) -> Begun {
     let second = now.as_second().to_be_bytes();
     let mut random = [0; 20];
     random[..8].copy_from_slice(&second);
-    let mut begun = store.begin_attempt(ticket, now, random).await.unwrap();
-    if begun == Begun::Held(HoldReason::ReadyToRing) {
-        act(store, ticket, TicketEvent::CallApproved, now).await;
-        begun = store.begin_attempt(ticket, now, random).await.unwrap();
+    let begun = store.begin_attempt(ticket, now, random).await.unwrap();
+    let for_approval = [HoldReason::ReadyToRing, HoldReason::NoCallLevel].map(Begun::Held);
+    if !for_approval.contains(&begun) {
+        return begun;
     }
-    match begun {
+    act(store, ticket, TicketEvent::CallApproved, now).await;
+    store.begin_attempt(ticket, now, random).await.unwrap()
+}
+
+async fn ring(store: &PostgresStore, ticket: TicketId, now: Timestamp) -> AttemptId {
+    match begins(store, ticket, now).await {
         Begun::Ring(order) => order.attempt.id,
         other => panic!("{other:?}"),
     }
 }
 
 async fn waits(store: &PostgresStore, ticket: TicketId, wanted: HoldReason, now: Timestamp) {
-    match store.begin_attempt(ticket, now, [1; 20]).await.unwrap() {
+    match begins(store, ticket, now).await {
         Begun::Waits { reason, .. } => assert_eq!(reason, wanted),
         other => panic!("{other:?}"),
     }
