@@ -1,9 +1,17 @@
-//! Who approves calls: a simulated administrator in the test's own process, or a model that needs no approval.
+//! Who approves calls: a simulated administrator in the test's own process; or a model and a fleet that need no approval.
 
 use crate::hub::{Lab, project};
 use anyhow::{Context, Result, ensure};
+use hub_core::budget::history::{HighestScore, History, MonthOfScores};
+use hub_core::budget::ledger::{Ledger, OTHER_MODELS};
+use hub_core::budget::{Draws, Month};
 use hub_core::clock::{CivilClock, SystemClock};
+use hub_core::id::ApplianceId;
 use hub_lab::administrator::{Administrator, NAME};
+use hub_store_postgres::{Cluster, ClusterOptions};
+use jiff::SignedDuration;
+use sqlx::{Connection, PgConnection};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -48,8 +56,58 @@ impl Drop for Approvals {
     }
 }
 
-/// A copy of the project's models in which the pump rig's states that a fleet has found it right: its calls need no approval. Made up, for
-/// tests of how soon a telephone rings.
+/// From now on the fleets of all tenants have a past of this family, in which no sound appliance came near the score of an alarm: what has
+/// earned calls is rung about without an approval. Appliances of a test fail all at once, so a person lets the calls of a surge go on.
+/// The hub runs. Made up, as are the models of [`released_models`].
+///
+/// # Errors
+/// The hub's database does not take it.
+pub async fn has_a_quiet_past(lab: &Lab, family: &str) -> Result<()> {
+    let ledger = quiet_past()?;
+    let entry = ledger.model(OTHER_MODELS).context("no thresholds")?;
+    let (entry, ledger) = (
+        serde_json::to_string(entry)?,
+        serde_json::to_string(&ledger.clone().without_models())?,
+    );
+    let cluster = Cluster::join_or_start(&lab.state(), ClusterOptions::default()).await?;
+    ensure!(cluster.is_joined(), "the hub does not run");
+    let mut sql = PgConnection::connect_with(&cluster.connect_options()).await?;
+    let kept = "insert into budget (tenant, family, ledger, revision) select id, $1, $2::jsonb, 1 from tenant \
+        on conflict (tenant, family) do update set revision = budget.revision + 1";
+    sqlx::query(kept).bind(family).bind(ledger).execute(&mut sql).await?;
+    let place = "insert into budget_model (tenant, family, model, entry) select id, $1, $2, $3::jsonb from tenant \
+        on conflict (tenant, family, model) do update set entry = excluded.entry";
+    let written = sqlx::query(place).bind(family).bind(OTHER_MODELS).bind(entry);
+    written.execute(&mut sql).await?;
+    sql.close().await?;
+    Ok(())
+}
+
+fn quiet_past() -> Result<Ledger> {
+    let now = SystemClock.now();
+    let mut history = History::default();
+    for back in 1..=4 {
+        let score = |id: i64| HighestScore {
+            appliance: ApplianceId(id),
+            score: 0.2 + 0.0001 * id as f32,
+        };
+        history.record(MonthOfScores::new(Month::at(now).plus(-back), (0..300).map(score)));
+    }
+    let histories = BTreeMap::from([(OTHER_MODELS.to_owned(), history)]);
+    let (mut ledger, mut state) = (Ledger::default(), 1_u64);
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state
+    };
+    ledger.renew(Month::at(now), &histories, &mut Draws(&mut draw));
+    ledger.breaker(OTHER_MODELS).count(20, 0.1, now);
+    let until = now + SignedDuration::from_hours(29 * 24);
+    ledger.release(OTHER_MODELS, "test", "they are worn on purpose", now, until)?;
+    Ok(ledger)
+}
+
+/// A copy of the project's models in which the pump rig's states that a fleet has found it right: its calls need no approval where the fleet
+/// has a past ([`has_a_quiet_past`]). Made up, for tests of how soon a telephone rings.
 ///
 /// # Errors
 /// The models cannot be read or written.

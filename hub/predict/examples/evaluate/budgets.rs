@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use hub_core::budget::gate::Gate;
 use hub_core::budget::history::{ConfirmedFault, HighestScore, History, MONTHS_FIRST, MONTHS_MAX, MonthOfScores};
 use hub_core::budget::ledger::Ledger;
 use hub_core::budget::level::Thresholds;
-use hub_core::budget::precision::{CallFacts, Faults, ScoreBand, faults_at};
+use hub_core::budget::precision::ScoreBand;
 use hub_core::budget::{Budget, Draws, Month};
 use hub_core::id::ApplianceId;
 use hub_core::outcome::Verdict;
+use hub_core::prediction::{FaultPrediction, Severity};
+use hub_core::release::{Basis, Predicted, Release, Tally};
+use jiff::Timestamp;
 use jiff::civil::date;
+use jiff::tz::TimeZone;
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tests_world::scores::{ScoredFleet, ScoredMonth};
@@ -59,8 +64,9 @@ const BEFORE: i32 = MONTHS_MAX as i32;
 const JUDGED: i32 = 12;
 /// Share of the tickets on which somebody says what was found.
 const ANSWERED: f64 = 0.7;
-/// Each prediction of these fleets names a class.
+/// Each prediction of these fleets names a class, and is of one model.
 const CLASS: &str = "a_named_class";
+const MODEL: &str = "washing-machine/1";
 
 /// What thresholds of one kind did in the months that were judged.
 #[derive(Default)]
@@ -73,7 +79,7 @@ struct Realised {
 
 /// All months of all fleets of one size.
 #[derive(Default)]
-struct Tally {
+struct Counts {
     device_months: u32,
     fleet_months: u32,
     showing: u32,
@@ -99,7 +105,7 @@ pub fn evaluate() -> Part {
     };
     for (months, names) in CASES {
         for ((appliances, fleets), names) in FLEETS.into_iter().zip(names) {
-            let mut tally = Tally::default();
+            let mut tally = Counts::default();
             (0..fleets).for_each(|seed| live(appliances, seed, months, &mut tally));
             let budgets = Ledger::default().budgets();
             let kinds = [
@@ -122,27 +128,29 @@ pub fn evaluate() -> Part {
 }
 
 /// A fleet from the first month on; those after a year are judged.
-fn live(appliances: u32, seed: u64, months: usize, tally: &mut Tally) {
+fn live(appliances: u32, seed: u64, months: usize, tally: &mut Counts) {
     let mut fleet = ScoredFleet::draw(appliances, seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut verdicts = ChaCha8Rng::seed_from_u64(seed + 1_000_000);
     let mut draw = || rng.next_u64();
     let mut ledger = Ledger::default();
     let mut known: BTreeMap<String, Past> = BTreeMap::new();
+    let mut judged = Judged::default();
     for number in 0..BEFORE + JUDGED {
         let month = Month::of(date(2026, 1, 1)).plus(number);
         if number >= BEFORE {
-            let histories = known
+            let histories: BTreeMap<String, History> = known
                 .iter()
                 .map(|(model, past)| (model.clone(), past.newest(months)))
                 .collect();
             ledger.renew(month, &histories, &mut Draws(&mut draw));
+            ledger.learn_faults(histories.values());
         }
         let lived = fleet.next_month();
         if number >= BEFORE {
             tally.judge(&lived, &ledger);
-            tally.ring(month, &lived, &ledger, &known);
-            answer(month, &lived, &mut ledger, &mut verdicts);
+            tally.ring(month, &lived, &ledger, judged);
+            answer(month, &lived, &mut ledger, &mut judged, &mut verdicts);
         }
         for (model, units) in lived.iter().enumerate() {
             known.entry(name(model)).or_default().learn(month, units);
@@ -154,8 +162,51 @@ fn name(model: usize) -> String {
     format!("model {model}")
 }
 
+/// What people made of a fleet's predictions.
+#[derive(Clone, Copy, Default)]
+struct Judged(Tally);
+
+impl Judged {
+    /// Whether that has earned calls, in a hub whose model states nothing of its own.
+    fn is_released(self) -> bool {
+        let release = Release {
+            predicted: Predicted {
+                model: MODEL.to_owned(),
+                fault_class: CLASS.to_owned(),
+            },
+            basis: Basis::default(),
+            tally: self.0,
+        };
+        release.is_released()
+    }
+}
+
+/// A prediction with this score.
+fn prediction(score: f32, at: Timestamp) -> FaultPrediction {
+    FaultPrediction {
+        fault_class: CLASS.to_owned(),
+        probability: 1.0,
+        verdicts: None,
+        severity: Severity::Major,
+        score,
+        model: MODEL.to_owned(),
+        model_hash: None,
+        at,
+        since: at,
+        top: Vec::new(),
+        basis: Basis::default(),
+    }
+}
+
+/// When a month begins (UTC).
+fn first_moment(month: Month) -> Timestamp {
+    let (year, before) = (month.number().div_euclid(12), month.number().rem_euclid(12));
+    let day = date(year as i16, before as i8 + 1, 1);
+    TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or_default()
+}
+
 /// People say what they found behind the tickets of a month.
-fn answer(month: Month, lived: &[Vec<ScoredMonth>], ledger: &mut Ledger, rng: &mut ChaCha8Rng) {
+fn answer(month: Month, lived: &[Vec<ScoredMonth>], ledger: &mut Ledger, judged: &mut Judged, rng: &mut ChaCha8Rng) {
     for (model, units) in lived.iter().enumerate() {
         let entry = ledger.model(&name(model));
         let Some((ticket, call)) = entry.and_then(|entry| entry.thresholds.as_ref()).map(levels) else {
@@ -168,6 +219,7 @@ fn answer(month: Month, lived: &[Vec<ScoredMonth>], ledger: &mut Ledger, rng: &m
                 Verdict::Wrong
             };
             if rng.random::<f64>() < ANSWERED {
+                judged.0 += Tally::judged(None, Some(verdict));
                 ledger.observe(ScoreBand::of(f64::from(unit.score), call), verdict, month);
             }
         }
@@ -219,7 +271,7 @@ impl Past {
     }
 }
 
-impl Tally {
+impl Counts {
     fn judge(&mut self, lived: &[Vec<ScoredMonth>], ledger: &Ledger) {
         let (mut watched, mut tickets, mut calls) = (0, 0, 0);
         for (model, units) in lived.iter().enumerate() {
@@ -238,32 +290,17 @@ impl Tally {
         self.calls.month(calls, watched, budgets.calls);
     }
 
-    /// Calls that the whole gate lets out without a person; the breaker, which counts by the day, is left open.
-    fn ring(&mut self, month: Month, lived: &[Vec<ScoredMonth>], ledger: &Ledger, known: &BTreeMap<String, Past>) {
+    /// Calls that the hub lets out without a person, by its own rules: what closed tickets have released, and the ledger's gate. The breaker,
+    /// which counts by the day, is left open.
+    fn ring(&mut self, month: Month, lived: &[Vec<ScoredMonth>], ledger: &Ledger, judged: Judged) {
         let all: u32 = lived.iter().map(|units| units.len() as u32).sum();
+        let at = first_moment(month);
         let mut false_ones = 0;
-        for (model, units) in lived.iter().enumerate() {
-            let model = name(model);
-            let entry = ledger.model(&model).and_then(|entry| entry.thresholds.as_ref());
-            let Some((ticket, call_level)) = entry.map(levels) else {
-                continue;
-            };
+        for (model, units) in lived.iter().enumerate().filter(|_| judged.is_released()) {
+            let gate = Gate::new(ledger.clone(), &name(model));
+            let Some(ticket) = gate.ticket_level() else { continue };
             for unit in units.iter().filter(|unit| f64::from(unit.score) >= ticket) {
-                let score = f64::from(unit.score);
-                let confirmed = known.values().flat_map(|past| &past.faults);
-                let of_fleet = faults_at(confirmed, score);
-                let Some(precision) = ledger.precision(&model, score, of_fleet, Faults::default(), month) else {
-                    continue;
-                };
-                let facts = CallFacts {
-                    fault_class: CLASS,
-                    score,
-                    call_level,
-                    breaker_lets_out: true,
-                    precision,
-                    watched: all,
-                };
-                if facts.withheld().is_empty() {
+                if gate.withheld(&prediction(unit.score, at), at).is_none() {
                     self.unattended.add(unit.fault_shows);
                     false_ones += u32::from(!unit.fault_shows);
                 }

@@ -11,7 +11,7 @@ use hub_core::clock::{CivilClock, SystemClock};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tests_hub::approval::released_models;
+use tests_hub::approval::{has_a_quiet_past, released_models};
 use tests_hub::rig::{self, BATCH, Reading, STEP_MS};
 use tests_hub::site::TestSite;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -129,6 +129,7 @@ impl Rigs {
         let released = released_models(&site.lab)?;
         site.lab.models(released);
         site.serve().await?;
+        has_a_quiet_past(&site.lab, "pump-rig").await?;
         let mut own = Self {
             fleet: Fleet::connect(site.lab.mqtt, 0..rigs, BOOT).await?,
             trunk,

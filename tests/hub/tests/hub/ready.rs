@@ -6,6 +6,7 @@ use hub_store_postgres::{Cluster, ClusterOptions};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
+use tests_hub::approval::has_a_quiet_past;
 use tests_hub::calls::{PATIENCE, at_work, attempt, only_ticket, owners_phones, worn_pump};
 use tests_hub::clock::SetClock;
 use tests_hub::console::{Console, page};
@@ -129,6 +130,7 @@ async fn verdicts_release_a_class_and_a_correction_takes_that_back() {
     let hub = lab.serve().await.unwrap();
     let console = Console::log_in(lab.http, "admin", &lab.password()).await.unwrap();
     found_worn_before(&lab, 20).await;
+    has_a_quiet_past(&lab, "washing-machine").await.unwrap();
     let wears_out = async |device: &str| {
         let samples = past(11, 55, Some(FaultKind::DrainPumpWear), recent());
         send(&lab, device, 1, samples).await.unwrap();

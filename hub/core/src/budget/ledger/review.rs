@@ -3,7 +3,7 @@
 
 use super::{Ledger, ModelEntry, OTHER_MODELS};
 use crate::budget::change::LedgerChange;
-use crate::budget::history::MONTHS_MAX;
+use crate::budget::history::{History, MONTHS_MAX};
 use crate::budget::judged::JudgedTicket;
 use crate::budget::precision::{Faults, ScoreBand};
 use crate::budget::study::Studied;
@@ -83,17 +83,18 @@ impl Ledger {
             thresholds.is_none_or(|thresholds| thresholds.month >= oldest)
         });
         self.count_watched(&studied.watched);
-        let mut faults: Vec<_> = studied
-            .histories
-            .values()
-            .flat_map(|history| history.faults())
-            .collect();
-        faults.sort_by_key(|fault| (fault.month, fault.appliance));
-        let too_many = faults.len().saturating_sub(FAULTS_LEARNED_MAX);
-        self.faults = faults.into_iter().skip(too_many).map(|fault| fault.score).collect();
+        self.learn_faults(studied.histories.values());
         self.learn(family, judged);
         self.reviewed_at = Some(now);
         changes
+    }
+
+    /// Takes the confirmed faults of the family in place of those before, the newest 500: how high they come is what a score is judged by.
+    pub fn learn_faults<'a>(&mut self, histories: impl IntoIterator<Item = &'a History>) {
+        let mut faults: Vec<_> = histories.into_iter().flat_map(|history| history.faults()).collect();
+        faults.sort_by_key(|fault| (fault.month, fault.appliance));
+        let too_many = faults.len().saturating_sub(FAULTS_LEARNED_MAX);
+        self.faults = faults.into_iter().skip(too_many).map(|fault| fault.score).collect();
     }
 
     fn count_watched(&mut self, watched: &BTreeMap<String, u32>) {
