@@ -93,7 +93,7 @@ impl BudgetStore for PostgresStore {
         ledger::save(&mut tx, tenant, family, &kept).await?;
         ledger::save_model(&mut tx, tenant, family, model, &kept.ledger).await?;
         ledger::write(&mut tx, (tenant, family.as_str()), &actor.name, &[change], now).await?;
-        past::end_surges(&mut tx, (tenant, family), &kept.ledger, now).await?;
+        past::end_surges(&mut tx, (tenant, family.as_str()), &kept.ledger, now).await?;
         commit(self, tx).await
     }
 

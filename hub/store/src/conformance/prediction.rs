@@ -1,7 +1,9 @@
 //! One fault, one ticket, no matter who sees it at the same time; and what becomes of a ticket flows back into its finding.
 
 use super::Harness;
-use super::scene::{after, alarm, appliance, findings, has_a_quiet_past, lines, morning, played, seen, site, tenant, tickets};
+use super::scene::{
+    after, alarm, appliance, findings, has_a_quiet_past, lines, morning, played, seen, site, tenant, tickets,
+};
 use crate::Store;
 use crate::StoreError;
 use crate::contact::Begun;

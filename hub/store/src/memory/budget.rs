@@ -16,6 +16,7 @@ use hub_core::budget::history::HighestScore;
 use hub_core::budget::judged::{JUDGED_MAX, JudgedTicket, Predicted};
 use hub_core::budget::ledger::OTHER_MODELS;
 use hub_core::budget::{Budgets, Month};
+use hub_core::call_rules::HoldReason;
 use hub_core::finding::{Finding, FindingState};
 use hub_core::id::{ApplianceId, TenantId};
 use hub_core::site::DeclaredBudget;
@@ -288,8 +289,10 @@ impl State {
     /// Calls that were held for a surge alone are due where it is over or released. What a person has taken, and nobody approved, is theirs.
     fn end_surges(&mut self, tenant: &TenantId, family: &str, now: Timestamp) -> Result<()> {
         let mut due = Vec::new();
-        for ticket in self.tickets.values().filter(|ticket| ticket.tenant == *tenant) {
-            let is_own = self.predicted(ticket).map(|finding| finding.prediction.family()) == Some(family);
+        let is_held = |ticket: &&ServiceTicket| ticket.contact.reason == Some(HoldReason::Surge);
+        for ticket in self.tickets.values().filter(is_held) {
+            let is_own = ticket.tenant == *tenant
+                && self.predicted(ticket).map(|finding| finding.prediction.family()) == Some(family);
             let is_taken = ticket.assignee.is_some() && ticket.contact.approved_by.is_none();
             if !is_own || is_taken {
                 continue;
