@@ -181,7 +181,7 @@ fn finding(n: u128, fault_class: &str, probability: f32, severity: Severity) -> 
             top: evidence.channels.clone(),
             basis: Basis {
                 kind: EvidenceKind::Fleet,
-                stated: Counted { right: 24, wrong: 1 },
+                stated: Counted { right: 100, wrong: 1 },
             },
         },
         evidence,

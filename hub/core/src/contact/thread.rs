@@ -199,10 +199,10 @@ impl ContactThread {
         Ok(())
     }
 
-    /// A person refuses the call, one that is planned as well: the hub rings nobody by itself any more.
+    /// A person refuses the call, one that is planned or waits for the end of a surge as well: the hub rings nobody by itself any more.
     pub(crate) fn decline(&mut self, has_visit: bool) -> Result<Turn, ThreadRefusal> {
         self.check_not_in_call()?;
-        if self.waits_for_approval() {
+        if self.waits_for_approval() || self.is_held_for(HoldReason::Surge) {
             return Ok(self.hold(HoldReason::CallRefused));
         }
         let refused = self.refuse(HoldReason::CallRefused, has_visit);

@@ -36,7 +36,7 @@ fn the_queue_shows_what_speaks_for_the_call_and_how_far_it_is_from_going_out_by_
         "Not called: calls about such predictions are not released yet; a person approves each.",
         "high, 96 %",
         "simulated",
-        "14 of 16 right, calls go out by themselves from 26 on",
+        "14 of 16 right, calls go out by themselves from 51 on",
         "5 approved, 1 refused",
         "Keys: a approves, r refuses.",
         "After it",
@@ -56,7 +56,7 @@ fn the_queue_shows_what_speaks_for_the_call_and_how_far_it_is_from_going_out_by_
     let text = words(&queue(Language::ZhCn, &view, vec![])).replace(['\u{2068}', '\u{2069}'], "");
     for piece in [
         "16 个判定中 14 个正确",
-        "满 26 个后自动呼叫",
+        "满 51 个后自动呼叫",
         "仿真",
         "批准 5 次，不批准 1 次",
     ] {
