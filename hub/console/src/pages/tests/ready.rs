@@ -91,6 +91,8 @@ fn the_page_of_a_ticket_offers_what_can_be_decided() {
     assert_eq!(offers(&view), [true, false]);
     view.ticket.contact = ContactThread::planned(sample::at("10:00"));
     assert_eq!(offers(&view), [false, true]);
+    view.ticket.contact = ContactThread::held(HoldReason::Surge);
+    assert_eq!(offers(&view), [false, true], "it goes out when the surge is over");
     view.ticket.contact = ContactThread::held(HoldReason::Reached);
     assert_eq!(offers(&view), [false, false]);
     let technician = Reader {

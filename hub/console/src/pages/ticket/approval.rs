@@ -22,10 +22,12 @@ pub(super) fn impossible(view: &TicketView) -> Option<HoldReason> {
 pub(super) fn render(reader: &Reader, view: &TicketView, back: &str) -> Markup {
     let contact = &view.ticket.contact;
     let waits = contact.waits_for_approval();
-    let was_refused = contact.phase == ContactPhase::Held && contact.reason == Some(HoldReason::CallRefused);
+    let held_for = |reason| contact.phase == ContactPhase::Held && contact.reason == Some(reason);
+    let was_refused = held_for(HoldReason::CallRefused);
+    let goes_out_later = contact.phase == ContactPhase::Planned || held_for(HoldReason::Surge);
     html! {
         @if waits || was_refused { (approve(reader, view, back)) }
-        @if waits || contact.phase == ContactPhase::Planned { (refuse(reader, view, back)) }
+        @if waits || goes_out_later { (refuse(reader, view, back)) }
     }
 }
 
