@@ -69,7 +69,7 @@ impl BudgetWorker {
 
     /// Both once, one after the other.
     #[cfg(test)]
-    async fn round(&mut self) -> Result<()> {
+    pub(super) async fn round(&mut self) -> Result<()> {
         self.counter.round().await?;
         self.reviewer.round().await
     }

@@ -137,9 +137,12 @@ pub(super) async fn opened(
         sqlx::query(concat!(
             "select ",
             appliance_model!(),
-            " as model, count(*) as opened from ticket t join appliance a on a.id = t.appliance \
-             left join appliance_birth h on h.appliance = a.id join finding f on f.id = t.finding \
-             where t.id >= $5 and t.opened_at >= $3 and t.opened_at < $4 and t.tenant = $1 and ",
+            " as model, count(*) as opened from ( \
+               select appliance, finding from ticket \
+               where id >= $5 and opened_at >= $3 and opened_at < $4 and tenant = $1 offset 0) t \
+             cross join lateral (select id, profile from appliance where id = t.appliance offset 0) a \
+             left join lateral (select model from appliance_birth where appliance = a.id offset 0) h on true \
+             cross join lateral (select prediction from finding where id = t.finding offset 0) f where ",
             family!(),
             " = $2 group by 1"
         ))

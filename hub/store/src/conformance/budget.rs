@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 pub(super) const FAMILY: &str = "washing-machine";
 const PUMP: &str = "drain_pump_wear";
 
-fn month() -> Month {
+pub(super) fn month() -> Month {
     Month::at(morning())
 }
 
@@ -35,7 +35,7 @@ fn days(days: i64) -> jiff::Timestamp {
     morning() + SignedDuration::from_hours(24 * days)
 }
 
-fn lena() -> Actor {
+pub(super) fn lena() -> Actor {
     Actor {
         roles: vec![Role::Administrator],
         ..Actor::hub("lena").within(Some(tenant("acme")))

@@ -7,5 +7,5 @@ pub(crate) mod fact;
 pub(crate) mod held;
 pub(crate) mod live;
 pub(crate) mod standing;
-pub(super) mod ticket_table;
+pub(crate) mod ticket_table;
 pub(crate) mod visit;
