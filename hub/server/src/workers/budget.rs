@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the tickets that were opened are counted. A surge is seen so much later, and costs as many calls as go out in this time.
 const LOOK: Duration = Duration::from_secs(60);
+/// Pauses after a review that failed: each try reads a year of scores again.
+const AFTER_A_REVIEW: Backoff = Backoff::new(Duration::from_secs(1), LOOK);
 /// Tickets that were opened less than so long ago are counted with the next look: a ticket bears a time that was read before its transaction
 /// commits, and is not seen before. The server ends a statement after 15 s, and the scorer waits 30 s for its store.
 const SETTLED: SignedDuration = SignedDuration::from_secs(30);
@@ -59,7 +61,7 @@ impl BudgetWorker {
             }
         };
         let reviews = async {
-            let mut backoff = BACKOFF;
+            let mut backoff = AFTER_A_REVIEW;
             while let Some(done) = stop.run_until_cancelled(reviewer.round()).await {
                 rest(&stop, "review", done, &mut backoff).await;
             }

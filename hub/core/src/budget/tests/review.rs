@@ -166,6 +166,12 @@ fn verdicts_are_learned_again_from_all_tickets_so_that_corrections_count() {
     ];
     reviewed(&mut ledger, &wrong, at(4));
     assert_eq!(told(&ledger), Counted { right: 0, wrong: 1 });
+    let bins: Vec<Counted> = ledger.reliability().iter().map(|bin| bin.counted).collect();
+    assert_eq!(
+        bins,
+        [Counted { right: 0, wrong: 1 }],
+        "kept for those who are shown it"
+    );
     let corrected = [judged(1, at(2), Verdict::Right, 0.4), wrong[1].clone()];
     reviewed(&mut ledger, &corrected, at(4) + SignedDuration::from_hours(24));
     assert_eq!(told(&ledger), Counted { right: 1, wrong: 0 });
