@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::language::Language;
 use crate::profile::{ApplianceProfile, Family};
+use crate::release::Basis;
 use crate::site::Localised;
 
 /// All families, with the words of the models that watch their appliances. The default knows none.
@@ -28,6 +29,17 @@ pub struct ModelWords {
     pub faults: BTreeMap<String, FaultWords>,
     /// Its features that have words of their own, by name.
     pub features: BTreeMap<String, Localised>,
+    /// What it states of the evidence for its fault classes where it states none for one of them.
+    pub basis: Basis,
+    /// What it states of one class, by name.
+    pub bases: BTreeMap<String, Basis>,
+}
+
+impl ModelWords {
+    /// What the model states of the evidence for a fault class.
+    pub fn basis(&self, class: &str) -> Basis {
+        self.bases.get(class).copied().unwrap_or(self.basis)
+    }
 }
 
 /// What people call a fault class.
@@ -181,6 +193,8 @@ mod tests {
             version: 1,
             faults: faults.iter().map(fault).collect(),
             features: BTreeMap::from([("swing".to_owned(), words("波动", "swing of the flow"))]),
+            basis: Basis::default(),
+            bases: BTreeMap::new(),
         }
     }
 

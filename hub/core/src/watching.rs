@@ -209,6 +209,8 @@ mod tests {
             version: 1,
             faults: BTreeMap::new(),
             features: BTreeMap::new(),
+            basis: crate::release::Basis::default(),
+            bases: BTreeMap::new(),
         };
         let families = Families::new([], [model]);
         let said = Watching {

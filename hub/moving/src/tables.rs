@@ -281,7 +281,7 @@ pub(crate) const TABLES: &[Table] = &[
     table("watching", "appliance:bigint, told:jsonb", "appliance"),
     table(
         "score_month",
-        "appliance:bigint, family:text, month:integer, score:real",
+        "tenant:text, appliance:bigint, family:text, month:integer, score:real",
         "appliance, family, month",
     ),
     table(

@@ -345,12 +345,16 @@ impl Manifest {
             (class.name.clone(), FaultWords { name, spoken })
         });
         let own = |feature: &Feature| Some((feature.name.clone(), feature.words.clone()?));
+        let stated = self.evidence.verdicts.keys();
+        let bases = stated.map(|class| (class.clone(), self.evidence.basis(class)));
         ModelWords {
             family: self.family.clone(),
             profile: self.profile.clone(),
             version: self.version,
             faults: faults.collect(),
             features: self.features.iter().filter_map(own).collect(),
+            basis: self.evidence.basis(""),
+            bases: bases.collect(),
         }
     }
 }

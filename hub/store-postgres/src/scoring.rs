@@ -219,8 +219,10 @@ pub(crate) async fn save(
     }
     sqlx::query(
         "with highest as ( \
-           insert into score_month as h (appliance, family, month, score) \
-           select * from unnest($6::bigint[], $7::text[], $8::integer[], $9::real[]) \
+           insert into score_month as h (tenant, appliance, family, month, score) \
+           select a.tenant, k.appliance, k.family, k.month, k.score \
+           from unnest($6::bigint[], $7::text[], $8::integer[], $9::real[]) as k (appliance, family, month, score) \
+           cross join lateral (select tenant from appliance where id = k.appliance offset 0) a \
            on conflict (appliance, family, month) do update set score = excluded.score where excluded.score > h.score) \
          insert into checkpoint as c (appliance, model, ingest_no, state, saved_at) \
          select k.appliance, k.model, k.ingest_no, k.state, $5 \

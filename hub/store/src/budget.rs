@@ -11,10 +11,15 @@ use hub_core::budget::ledger::{Ledger, Statement, StatementError};
 use hub_core::budget::surge::ReleaseError;
 use hub_core::budget::{Budgets, Month};
 use hub_core::id::{ApplianceId, TenantId};
+use hub_core::release::{Predicted, Tally};
 use hub_core::site::check_family;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
+/// Families of a tenant of which budgets are stated or scores looked at, as far as people add to them: each is looked at once a minute.
+pub const FAMILIES_MAX: usize = 100;
+/// Predictions of a tenant, by model and fault class, whose verdicts are listed.
+pub const RELEASES_SHOWN: usize = 1_000;
 /// Lines of a family's book that are shown, the newest.
 pub const LINES_SHOWN: usize = 100;
 
@@ -81,12 +86,21 @@ pub trait BudgetStore: Send + Sync {
     /// The ledgers of a tenant's families, by name: of each that is reviewed, or of which something was stated.
     async fn budgets(&self, actor: &Actor, tenant: &TenantId) -> Result<Vec<FamilyBudget>>;
 
+    /// The ledger of one family; none where nothing is kept of it.
+    async fn budget(&self, actor: &Actor, tenant: &TenantId, family: &str) -> Result<Option<FamilyBudget>>;
+
+    /// Those of these names that appliances of a tenant have as their profile or their model.
+    async fn families_used(&self, actor: &Actor, tenant: &TenantId, names: &[String]) -> Result<Vec<String>>;
+
+    /// What people of a tenant made of predictions, by model and fault class; the first [`RELEASES_SHOWN`].
+    async fn release_tallies(&self, actor: &Actor, tenant: &TenantId) -> Result<Vec<(Predicted, Tally)>>;
+
     /// Closed tickets of a tenant, newest first, with their outcomes as they stand; at most
     /// [`hub_core::budget::judged::JUDGED_MAX`].
     async fn judged_tickets(&self, actor: &Actor, tenant: &TenantId) -> Result<Vec<JudgedTicket>>;
 
     /// Takes what the actor states about a family: budgets, and the share of appliances that get a covered fault in a year. `Refused`
-    /// where it cannot be true, or the family cannot be one by its name.
+    /// where it cannot be true, the family cannot be one by its name, or the tenant has [`FAMILIES_MAX`] others already.
     async fn state_budget(
         &self,
         actor: &Actor,
@@ -106,8 +120,11 @@ pub trait BudgetStore: Send + Sync {
         now: Timestamp,
     ) -> Result<()>;
 
-    /// Families to review: each of which a score is kept, for each tenant that there is, and each that has a ledger.
+    /// Families to review: each of which a score of an appliance of the tenant is kept, and each that has a ledger.
     async fn families_scored(&self) -> Result<Vec<(TenantId, String)>>;
+
+    /// Families that have a ledger, whose breakers count.
+    async fn families_kept(&self) -> Result<Vec<(TenantId, String)>>;
 
     /// The ledger of a family; an empty one where none is kept yet.
     async fn ledger(&self, tenant: &TenantId, family: &str) -> Result<KeptLedger>;
@@ -131,8 +148,9 @@ pub trait BudgetStore: Send + Sync {
     ) -> Result<BTreeMap<String, u32>>;
 
     /// Keeps a ledger in place of the one that was read, with lines of its book; of these the last
-    /// [`hub_core::budget::change::LINES_KEPT`] stay. Open findings that a level has come down to get their ticket with the next batch
-    /// of the scorer, and calls that were held for a surge that is over are due. `Conflict` where somebody else has changed it meanwhile.
+    /// [`hub_core::budget::change::LINES_KEPT`] stay. Only entries that have changed are written. Where
+    /// [`Ledger::wakes_findings`], open findings that a level has come down to get their ticket with the next batch of the scorer; calls
+    /// that were held for a surge that is over are due. `Conflict` where somebody else has changed it meanwhile.
     async fn save_ledger(
         &self,
         tenant: &TenantId,
@@ -198,6 +216,13 @@ pub fn statement(
 /// A statement that is refused.
 pub fn not_stated(error: StatementError) -> StoreError {
     StoreError::Refused(error.to_string())
+}
+
+/// Why nothing is stated of another family.
+pub fn too_many_families(tenant: &TenantId) -> StoreError {
+    StoreError::Refused(format!(
+        "tenant {tenant} has {FAMILIES_MAX} model families with budgets or scores already, and may not have more"
+    ))
 }
 
 /// Why a ledger is not kept: it is another one by now.

@@ -1,7 +1,7 @@
 //! POST /api/v1/models/budget: an administrator states how many false tickets and calls are accepted.
 
 use super::model::Model;
-use super::models_list::{list, tenant};
+use super::models_list::{one, tenant};
 use crate::auth::session::Session;
 use crate::error::{Problem, Result};
 use crate::extract::JsonBody;
@@ -10,7 +10,6 @@ use axum::Json;
 use axum::extract::State;
 use hub_core::budget::precision::FAULTS_A_YEAR;
 use hub_core::budget::{Budget, Budgets};
-use hub_store::error::not_found;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -73,7 +72,7 @@ pub async fn act(app: &Inner, session: &Session, body: &Stated) -> Result<()> {
         (status = 400, description = "Cannot be read, a budget out of bounds, or no Idempotency-Key", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Not logged in", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such tenant", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "More calls than tickets, a share out of bounds, no family's name, or Idempotency-Key of another request", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "More calls than tickets, a share out of bounds, no family's name, more than 100 families, or Idempotency-Key of another request", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn handle(
     State(app): State<App>,
@@ -86,7 +85,5 @@ pub(crate) async fn handle(
 
 /// The family as it is now.
 pub(super) async fn shown(app: &Inner, session: &Session, of: &str, family: &str) -> Result<Json<Model>> {
-    let all = list(app, session, &tenant(of)?).await?;
-    let own = all.into_iter().find(|shown| shown.budget.family == family);
-    Ok(Json(own.ok_or_else(|| not_found("model family", family))?.into()))
+    Ok(Json(one(app, session, &tenant(of)?, family).await?.into()))
 }

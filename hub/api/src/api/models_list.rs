@@ -7,12 +7,15 @@ use crate::extract::Query;
 use crate::state::{App, Inner};
 use axum::Json;
 use axum::extract::State;
-use hub_core::budget::judged::{Bin, reliability};
+use hub_core::budget::judged::Bin;
 use hub_core::budget::ledger::Ledger;
+use hub_core::families::{Families, ModelWords};
 use hub_core::id::TenantId;
+use hub_core::release::{Predicted, Release, Tally};
 use hub_store::budget::FamilyBudget;
+use hub_store::error::not_found;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::IntoParams;
 
 /// Whose appliances.
@@ -30,8 +33,10 @@ pub struct ShownModel {
     pub versions: Vec<u32>,
     /// Ledger and book.
     pub budget: FamilyBudget,
-    /// Stated probabilities against what people found.
+    /// Stated probabilities against what people found, as its ledger was reviewed last.
     pub reliability: Vec<Bin>,
+    /// Where its predictions stand on their way to calls that nobody approves, by version and fault class, as far as people have judged any.
+    pub releases: Vec<Release>,
 }
 
 /// A tenant by the name that somebody gives.
@@ -43,44 +48,96 @@ pub fn tenant(name: &str) -> Result<TenantId> {
     TenantId::new(name).map_err(|error| ApiError::BadRequest(format!("tenant: {error}")))
 }
 
-/// The model families of a tenant, by name: those that are served, and those of which there is a ledger.
+/// The model families of a tenant, by name: those that watch its appliances, and those of which it has a ledger or verdicts. Of what is
+/// served for others nothing is said.
 ///
 /// # Errors
 ///
 /// No such tenant of theirs.
 pub async fn list(app: &Inner, session: &Session, tenant: &TenantId) -> Result<Vec<ShownModel>> {
-    let actor = session.actor();
-    let budgets = app.store().budgets(actor, tenant).await?;
-    let judged = app.store().judged_tickets(actor, tenant).await?;
+    let (actor, store, families) = (session.actor(), app.store(), app.families());
+    let budgets = store.budgets(actor, tenant).await?;
     let mut all: BTreeMap<String, FamilyBudget> = budgets
         .into_iter()
         .map(|budget| (budget.family.clone(), budget))
         .collect();
-    let mut versions: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-    for served in app.families().served() {
-        let family = || served.family.clone();
-        versions.entry(family()).or_default().push(served.version);
-        all.entry(family()).or_insert_with(|| FamilyBudget {
-            family: family(),
-            ledger: Ledger::default(),
-            lines: Vec::new(),
-        });
+    let served: BTreeSet<String> = families.served().map(|served| served.family.clone()).collect();
+    let served: Vec<String> = served.into_iter().collect();
+    let used = store.families_used(actor, tenant, &served).await?;
+    let mut tallies = by_family(store.release_tallies(actor, tenant).await?);
+    for family in used.into_iter().chain(tallies.keys().cloned()) {
+        all.entry(family).or_insert_with_key(|family| nothing_yet(family));
     }
     let shown = all.into_values().map(|budget| {
-        let mut versions = versions.remove(&budget.family).unwrap_or_default();
-        versions.sort_unstable();
-        versions.dedup();
-        ShownModel {
-            reliability: reliability(&judged, &budget.family),
-            versions,
-            budget,
-        }
+        let tallies = tallies.remove(&budget.family).unwrap_or_default();
+        shown(&families, budget, tallies)
     });
     Ok(shown.collect())
 }
 
+/// One model family of a tenant.
+///
+/// # Errors
+///
+/// No such tenant of theirs, or nothing is kept of the family.
+pub async fn one(app: &Inner, session: &Session, tenant: &TenantId, family: &str) -> Result<ShownModel> {
+    let (actor, store, families) = (session.actor(), app.store(), app.families());
+    let budget = store.budget(actor, tenant, family).await?;
+    let budget = budget.ok_or_else(|| not_found("model family", family))?;
+    let mut tallies = by_family(store.release_tallies(actor, tenant).await?);
+    Ok(shown(&families, budget, tallies.remove(family).unwrap_or_default()))
+}
+
+type Tallies = Vec<(Predicted, Tally)>;
+
+fn by_family(tallies: Tallies) -> BTreeMap<String, Tallies> {
+    let mut families: BTreeMap<String, Tallies> = BTreeMap::new();
+    for (predicted, tally) in tallies {
+        let family = predicted.model.split('/').next().unwrap_or_default().to_owned();
+        families.entry(family).or_default().push((predicted, tally));
+    }
+    families
+}
+
+fn nothing_yet(family: &str) -> FamilyBudget {
+    FamilyBudget {
+        family: family.to_owned(),
+        ledger: Ledger::default(),
+        lines: Vec::new(),
+    }
+}
+
+fn shown(families: &Families, budget: FamilyBudget, tallies: Tallies) -> ShownModel {
+    let served: Vec<&ModelWords> = families
+        .served()
+        .filter(|served| served.family == budget.family)
+        .collect();
+    let mut versions: Vec<u32> = served.iter().map(|served| served.version).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    let release = |(predicted, tally): (Predicted, Tally)| {
+        let id = |served: &&&ModelWords| format!("{}/{}", served.family, served.version) == predicted.model;
+        // What a version states that is not served any more is not known: then it counts as simulated.
+        let basis = served
+            .iter()
+            .find(id)
+            .map(|served| served.basis(&predicted.fault_class));
+        Release {
+            basis: basis.unwrap_or_default(),
+            predicted,
+            tally,
+        }
+    };
+    ShownModel {
+        reliability: budget.ledger.reliability().to_vec(),
+        releases: tallies.into_iter().map(release).collect(),
+        versions,
+        budget,
+    }
+}
+
 /// Shows the model families of a tenant: budgets of false tickets and calls, the scores that follow from the fleet's past for each
-/// appliance model, what has stopped, how often predictions were right, and what happened last.
+/// appliance model, what has stopped, how often predictions were right, which fault classes are released, and what happened last.
 #[utoipa::path(get, path = "/api/v1/models", tag = "models", operation_id = "listModels", params(ModelsQuery),
     responses(
         (status = 200, description = "All of them, by name", body = Whole<Model>),

@@ -13,6 +13,7 @@ mod events;
 mod hosts;
 mod lines;
 mod log_in;
+mod models;
 mod monitor;
 mod nginx;
 mod openapi;

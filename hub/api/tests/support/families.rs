@@ -32,6 +32,8 @@ pub fn families() -> Families {
         version: 1,
         faults: BTreeMap::from(faults),
         features: BTreeMap::new(),
+        basis: hub_core::release::Basis::default(),
+        bases: BTreeMap::new(),
     };
     Families::new([family], [model])
 }

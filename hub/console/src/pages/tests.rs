@@ -31,6 +31,7 @@ mod events;
 mod models;
 mod ready;
 mod ticket_page;
+mod waiting;
 mod watching;
 
 #[path = "../../../api/tests/support/sample.rs"]

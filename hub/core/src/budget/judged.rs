@@ -7,6 +7,7 @@ use super::precision::Counted;
 use crate::id::ApplianceId;
 use crate::outcome::Verdict;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Closed tickets of a tenant that are looked at, the newest: two years of those of 400,000 appliances.
 pub const JUDGED_MAX: usize = 10_000;
@@ -42,7 +43,7 @@ pub struct Predicted {
 }
 
 /// One part of a reliability diagram: what was stated, and what people found.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     /// Mean of the stated probabilities.
     pub stated: f64,

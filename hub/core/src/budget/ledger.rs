@@ -5,6 +5,7 @@ mod review;
 
 use super::change::LedgerChange;
 use super::history::{History, WouldHave};
+use super::judged::Bin;
 use super::level::{self, Thresholds};
 use super::precision::{FAULTS_A_YEAR, Faults, Precision, ScoreBand, Verdicts, belief, recall};
 use super::surge::SurgeBreaker;
@@ -58,6 +59,9 @@ pub struct Ledger {
     /// Verdicts on the family's predictions.
     #[serde(default)]
     verdicts: BTreeMap<ScoreBand, Verdicts>,
+    /// Stated probabilities against what people found, by tenths.
+    #[serde(default)]
+    reliability: Vec<Bin>,
     /// Highest scores of appliances with a confirmed fault, oldest first; at most 500.
     #[serde(default)]
     faults: Vec<f32>,

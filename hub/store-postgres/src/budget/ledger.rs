@@ -1,10 +1,11 @@
 //! Ledgers as rows: what is stated and learned of a family, its appliance models, and the lines of its book.
 
 use crate::row::{Columns, count, db, json, sql};
+use crate::store::PostgresStore;
 use hub_core::budget::change::{LINES_KEPT, LedgerChange};
 use hub_core::budget::ledger::{Ledger, ModelEntry};
 use hub_core::id::TenantId;
-use hub_store::budget::{FamilyBudget, KeptLedger, LINES_SHOWN, LedgerLine};
+use hub_store::budget::{FAMILIES_MAX, FamilyBudget, KeptLedger, LINES_SHOWN, LedgerLine, too_many_families};
 use hub_store::error::Result;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -78,17 +79,46 @@ pub(super) async fn all(conn: &mut PgConnection, tenant: &TenantId) -> Result<Ve
         .map_err(db)?;
     let mut shown = Vec::with_capacity(families.len());
     for family in families {
-        let Some(kept) = read(conn, tenant, &family).await? else {
-            continue;
-        };
-        let lines = lines(conn, tenant, &family).await?;
-        shown.push(FamilyBudget {
-            family,
-            ledger: kept.ledger,
-            lines,
-        });
+        shown.extend(self::shown(conn, tenant, &family).await?);
     }
     Ok(shown)
+}
+
+/// One ledger, with the newest lines of its book.
+pub(super) async fn shown(conn: &mut PgConnection, tenant: &TenantId, family: &str) -> Result<Option<FamilyBudget>> {
+    let Some(kept) = read(conn, tenant, family).await? else {
+        return Ok(None);
+    };
+    Ok(Some(FamilyBudget {
+        family: family.to_owned(),
+        ledger: kept.ledger,
+        lines: lines(conn, tenant, family).await?,
+    }))
+}
+
+/// All families with a ledger.
+pub(super) async fn families(store: &PostgresStore) -> Result<Vec<(TenantId, String)>> {
+    let rows = store
+        .fetch(|| sqlx::query("select tenant, family from budget order by 1, 2"))
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.word("tenant")?, row.col("family")?)))
+        .collect()
+}
+
+/// Whether a person may add this family to those of the tenant.
+pub(super) async fn has_room(conn: &mut PgConnection, tenant: &TenantId, family: &str) -> Result<()> {
+    let others: i64 = sqlx::query_scalar("select count(*) from budget where tenant = $1 and family <> $2")
+        .bind(tenant.as_str())
+        .bind(family)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(db)?;
+    let known = read(conn, tenant, family).await?.is_some();
+    if !known && others >= count(FAMILIES_MAX) {
+        return Err(too_many_families(tenant));
+    }
+    Ok(())
 }
 
 async fn lines(conn: &mut PgConnection, tenant: &TenantId, family: &str) -> Result<Vec<LedgerLine>> {
@@ -146,22 +176,32 @@ pub(super) async fn save_model(
     Ok(())
 }
 
-/// Keeps the models of a ledger that is locked, in place of those before.
+/// Keeps the models of a ledger that is locked, in place of those before: each is some kB, and most are as they were.
 pub(super) async fn save_models(
     conn: &mut PgConnection,
     tenant: &TenantId,
     family: &str,
+    before: &Ledger,
     ledger: &Ledger,
 ) -> Result<()> {
-    let names: Vec<&str> = ledger.models().keys().map(String::as_str).collect();
-    let entries: Vec<Value> = ledger.models().values().map(json).collect::<Result<_>>()?;
-    sqlx::query("delete from budget_model where tenant = $1 and family = $2 and model <> all($3)")
-        .bind(tenant.as_str())
-        .bind(family)
-        .bind(&names)
-        .execute(&mut *conn)
-        .await
-        .map_err(db)?;
+    let gone = before.models().keys().filter(|model| ledger.model(model).is_none());
+    let gone: Vec<&str> = gone.map(String::as_str).collect();
+    let changed = |(model, entry): &(&String, &ModelEntry)| before.model(model) != Some(*entry);
+    let changed: Vec<_> = ledger.models().iter().filter(changed).collect();
+    if !gone.is_empty() {
+        sqlx::query("delete from budget_model where tenant = $1 and family = $2 and model = any($3)")
+            .bind(tenant.as_str())
+            .bind(family)
+            .bind(gone)
+            .execute(&mut *conn)
+            .await
+            .map_err(db)?;
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = changed.iter().map(|(model, _)| model.as_str()).collect();
+    let entries: Vec<Value> = changed.iter().map(|(_, entry)| json(*entry)).collect::<Result<_>>()?;
     sqlx::query(
         "insert into budget_model (tenant, family, model, entry) \
          select $1, $2, k.model, k.entry from unnest($3::text[], $4::jsonb[]) as k (model, entry) \

@@ -4,6 +4,7 @@ mod declare;
 mod gate;
 mod ledger;
 mod past;
+mod shown;
 
 pub(crate) use declare::put as declare;
 pub(crate) use gate::load as load_gates;
@@ -17,6 +18,7 @@ use hub_core::budget::history::HighestScore;
 use hub_core::budget::judged::JudgedTicket;
 use hub_core::budget::{Budgets, Month};
 use hub_core::id::TenantId;
+use hub_core::release::{Predicted, Tally};
 use hub_core::ticket::HUB;
 use hub_store::budget::{
     BudgetStore, CallRelease, FamilyBudget, KeptLedger, changed_meanwhile, check_tenant, not_released, not_stated,
@@ -33,6 +35,27 @@ impl BudgetStore for PostgresStore {
         check_tenant(actor, tenant)?;
         let mut tx = self.begin_scoped(actor).await?;
         ledger::all(&mut tx, tenant).await
+    }
+
+    async fn budget(&self, actor: &Actor, tenant: &TenantId, family: &str) -> Result<Option<FamilyBudget>> {
+        actor.may(Act::ReadFleet)?;
+        check_tenant(actor, tenant)?;
+        let mut tx = self.begin_scoped(actor).await?;
+        ledger::shown(&mut tx, tenant, family).await
+    }
+
+    async fn families_used(&self, actor: &Actor, tenant: &TenantId, names: &[String]) -> Result<Vec<String>> {
+        actor.may(Act::ReadFleet)?;
+        check_tenant(actor, tenant)?;
+        let mut tx = self.begin_scoped(actor).await?;
+        shown::families_used(&mut tx, tenant, names).await
+    }
+
+    async fn release_tallies(&self, actor: &Actor, tenant: &TenantId) -> Result<Vec<(Predicted, Tally)>> {
+        actor.may(Act::ReadFleet)?;
+        check_tenant(actor, tenant)?;
+        let mut tx = self.begin_scoped(actor).await?;
+        shown::release_tallies(&mut tx, tenant).await
     }
 
     async fn judged_tickets(&self, actor: &Actor, tenant: &TenantId) -> Result<Vec<JudgedTicket>> {
@@ -62,6 +85,7 @@ impl BudgetStore for PostgresStore {
             .await
             .map_err(db)?;
         known.ok_or_else(|| not_found("tenant", tenant))?;
+        ledger::has_room(&mut tx, tenant, family).await?;
         let mut kept = ledger::lock_or_make(&mut tx, tenant, family).await?;
         let change = kept.ledger.state(stated).map_err(not_stated)?;
         ledger::save(&mut tx, tenant, family, &kept).await?;
@@ -99,6 +123,10 @@ impl BudgetStore for PostgresStore {
 
     async fn families_scored(&self) -> Result<Vec<(TenantId, String)>> {
         past::families(self).await
+    }
+
+    async fn families_kept(&self) -> Result<Vec<(TenantId, String)>> {
+        ledger::families(self).await
     }
 
     async fn ledger(&self, tenant: &TenantId, family: &str) -> Result<KeptLedger> {
@@ -141,9 +169,11 @@ impl BudgetStore for PostgresStore {
             return Err(changed_meanwhile());
         }
         ledger::save(&mut tx, tenant, family, kept).await?;
-        ledger::save_models(&mut tx, tenant, family, &kept.ledger).await?;
+        ledger::save_models(&mut tx, tenant, family, &known.ledger, &kept.ledger).await?;
         ledger::write(&mut tx, (tenant, family), HUB, changes, now).await?;
-        past::wake(&mut tx, tenant, family, now).await?;
+        if kept.ledger.wakes_findings(&known.ledger) {
+            past::wake(&mut tx, tenant, family, now).await?;
+        }
         past::end_surges(&mut tx, (tenant, family), &kept.ledger, now).await?;
         commit(self, tx).await
     }

@@ -22,19 +22,26 @@ const FINDINGS_MAX: usize = 10_000;
 /// Calls that one end of a surge makes due.
 const CALLS_MAX: usize = 10_000;
 
-/// The families of all scores for each tenant, and those with a ledger. Families are found one by one in the index, since there are few
-/// in millions of rows.
+/// Each tenant and family with scores, as `pair`.
+macro_rules! pairs {
+    () => {
+        "pair as ( \
+           (select tenant, family from score_month order by tenant, family limit 1) \
+           union all select n.tenant, n.family from pair p cross join lateral ( \
+             select tenant, family from score_month where (tenant, family) > (p.tenant, p.family) \
+             order by tenant, family limit 1) n)"
+    };
+}
+
+/// The families of a tenant's scores, and those with a ledger. Pairs are found one by one in the index, since there are few in millions of
+/// rows.
 pub(super) async fn families(store: &PostgresStore) -> Result<Vec<(TenantId, String)>> {
     let query = || {
-        sqlx::query(
-            "with recursive seen as ( \
-               (select month, family from score_month order by month, family limit 1) \
-               union all select n.month, n.family from seen s cross join lateral ( \
-                 select month, family from score_month where (month, family) > (s.month, s.family) \
-                 order by month, family limit 1) n) \
-             select t.id as tenant, f.family from tenant t cross join (select distinct family from seen) f \
-             union select tenant, family from budget order by 1, 2",
-        )
+        sqlx::query(concat!(
+            "with recursive ",
+            pairs!(),
+            " select tenant, family from pair union select tenant, family from budget order by 1, 2"
+        ))
     };
     let rows = store.fetch(query).await?;
     rows.iter()
@@ -55,7 +62,7 @@ pub(super) async fn scores(
             appliance_model!(),
             " as model, s.appliance, s.score from score_month s join appliance a on a.id = s.appliance \
              left join appliance_birth h on h.appliance = a.id \
-             where s.month = $3 and s.family = $2 and a.tenant = $1"
+             where s.tenant = $1 and s.family = $2 and s.month = $3"
         ))
         .bind(tenant.as_str())
         .bind(family)
@@ -133,9 +140,12 @@ pub(super) async fn opened(
         sqlx::query(concat!(
             "select ",
             appliance_model!(),
-            " as model, count(*) as opened from ticket t join appliance a on a.id = t.appliance \
-             left join appliance_birth h on h.appliance = a.id join finding f on f.id = t.finding \
-             where t.id >= $5 and t.opened_at >= $3 and t.opened_at < $4 and t.tenant = $1 and ",
+            " as model, count(*) as opened from ( \
+               select appliance, finding from ticket \
+               where id >= $5 and opened_at >= $3 and opened_at < $4 and tenant = $1 offset 0) t \
+             cross join lateral (select id, profile from appliance where id = t.appliance offset 0) a \
+             left join lateral (select model from appliance_birth where appliance = a.id offset 0) h on true \
+             cross join lateral (select prediction from finding where id = t.finding offset 0) f where ",
             family!(),
             " = $2 group by 1"
         ))
@@ -255,10 +265,16 @@ async fn lock_appliances(conn: &mut PgConnection, ids: Vec<i64>) -> Result<()> {
 pub(super) async fn sweep(store: &PostgresStore, now: Timestamp, limit: usize) -> Result<u64> {
     let kept = months_kept(now);
     let mut tx = store.begin_fenced().await?;
-    let swept = sqlx::query(
-        "delete from score_month where ctid = any(array( \
-           select ctid from score_month where month < $1 or month > $2 limit $3)) and (month < $1 or month > $2)",
-    )
+    let swept = sqlx::query(concat!(
+        "with recursive ",
+        pairs!(),
+        ", old as (select o.place from pair p cross join lateral ( \
+               (select s.ctid as place from score_month s \
+                where s.tenant = p.tenant and s.family = p.family and s.month < $1 limit $3) \
+               union all (select s.ctid from score_month s \
+                where s.tenant = p.tenant and s.family = p.family and s.month > $2 limit $3)) o limit $3) \
+             delete from score_month where ctid = any(array(select place from old)) and (month < $1 or month > $2)"
+    ))
     .bind(kept.start().number())
     .bind(kept.end().number())
     .bind(count(limit))

@@ -34,7 +34,7 @@ const COLUMNS: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_h
     profile_no, lane, c1, c2, c3";
 /// Tables that grow; `telemetry` stands for its parts.
 const GROWING: &str = "telemetry, late, sequence, checkpoint, watching, appliance, appliance_status, device_day, \
-    fleet_hour, mqtt_session, finding, ticket, appointment, timeline, attempt, household, person, phone";
+    fleet_hour, mqtt_session, score_month, finding, ticket, appointment, timeline, attempt, household, person, phone";
 /// Every table of this database that has rows of its own, and the hypertable's parts, which are in a schema of their own.
 const TABLES: &str = "select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace \
     where c.relkind in ('r', 'p') and (n.nspname = current_schema() or c.relname ~ '^(_hyper_|compress_hyper_)')";
@@ -157,6 +157,7 @@ pub async fn wipe(sql: &mut PgConnection) {
         "inbound_packet",
         "appliance_birth",
         "watching",
+        "score_month",
     ] {
         sql.execute(format!("delete from {table}").as_str()).await.unwrap();
     }
@@ -310,6 +311,18 @@ fn beside(size: &Size) -> Vec<String> {
         ),
         format!("insert into inbound_packet (appliance, packet_id) select a.id, 1 from {FILLED}"),
         format!("insert into watching (appliance, told) select a.id, '{WATCHING}' from {FILLED}"),
+        // Months of two families, counted from January of the year 0; the newest is February 2026.
+        format!(
+            "insert into score_month (tenant, appliance, family, month, score) \
+             select 'acme', a.id, family, month, 0.5 from {FILLED} \
+             cross join unnest(array['tumble-dryer', 'washing-machine']) family cross join generate_series(24310, 24313) month"
+        ),
+        "insert into budget (tenant, family, ledger, revision) values ('acme', 'washing-machine', '{}', 1) \
+         on conflict do nothing"
+            .to_owned(),
+        "insert into budget_model (tenant, family, model, entry) \
+         select 'acme', 'washing-machine', model, '{}' from unnest(array['', 'WM7']) model on conflict do nothing"
+            .to_owned(),
         format!(
             "insert into appliance_birth (appliance, at, boot, model, firmware, sdk, reset, takes_cbor, settings, \
                dropped_events, dropped_telemetry, dropped_events_in_all, dropped_telemetry_in_all) \

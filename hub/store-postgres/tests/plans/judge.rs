@@ -19,7 +19,8 @@ const SHOWN: usize = 200;
 /// Tables that may consist of parts, whose names begin like theirs.
 const IN_PARTS: [&str; 2] = ["telemetry", "late"];
 /// The others that grow with devices or with time.
-const WHOLE: [&str; 18] = [
+const WHOLE: [&str; 19] = [
+    "score_month",
     "sequence",
     "checkpoint",
     "appliance",

@@ -2,12 +2,14 @@
 //! that reads more than its own shows.
 
 use crate::explain::Plans;
+use hub_core::budget::Month;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::situation::Observation;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_core::watching::{WatchState, Watching};
 use hub_store::birth::{Birth, ResetReason, StateContent};
-use hub_store::conformance::scene::{alarm, presence, repeated, stored};
+use hub_store::budget::{BudgetStore, MonthScore};
+use hub_store::conformance::scene::{alarm, presence, repeated, stored, tenant};
 use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
@@ -23,6 +25,8 @@ use uuid::Uuid;
 
 /// Devices that report, each a reading at a time.
 pub const DEVICES: u64 = 8;
+/// The family of all appliances.
+const FAMILY: &str = "washing-machine";
 /// Partitions: what a hub asks for when it does not know where something waits.
 const PARTITIONS: u64 = 256;
 /// Rows that wait for a follower at most; it takes more at a time.
@@ -37,7 +41,7 @@ const DELETED: usize = 40;
 const RELEASED: u16 = 7;
 const HELD: u16 = 8;
 /// Every step, under the name by which its statements are known.
-pub const STEPS: [&str; 19] = [
+pub const STEPS: [&str; 20] = [
     "start of a hub",
     "first batch",
     "scorer",
@@ -54,6 +58,7 @@ pub const STEPS: [&str; 19] = [
     "presence and commands",
     "sessions",
     "desk",
+    "budgets",
     "doubt",
     "witness",
     "sweep",
@@ -81,6 +86,7 @@ impl Load<'_> {
         self.said().await;
         self.sessions().await;
         self.desk().await;
+        self.budgets().await;
         self.doubt().await;
         self.sweep().await;
     }
@@ -308,6 +314,7 @@ impl Load<'_> {
         self.store.vouch(Some(self.now), Some(self.now)).await.unwrap();
         self.plans.step("sweep", SWEPT);
         let mut after = None;
+        self.store.sweep_scores(self.now, DELETED).await.unwrap();
         let (mut weeks, mut rows) = (0, 0);
         for _ in 0..3 {
             let swept = self.store.sweep(self.now, after, DELETED).await.unwrap();
@@ -353,6 +360,11 @@ impl Load<'_> {
             assert_eq!(subjects.len(), appliances.len());
             let commit = ScoringCommit {
                 offsets: ScoredUpTo::reach(&rows),
+                scores: appliances
+                    .iter()
+                    .filter(|_| saves)
+                    .map(|id| self.score_of(*id))
+                    .collect(),
                 watching: appliances.iter().filter(|_| saves).map(watching).collect(),
                 checkpoints: appliances.into_iter().filter(|_| saves).map(checkpoint).collect(),
                 observations: if saves {
@@ -365,6 +377,34 @@ impl Load<'_> {
             self.store.commit_scoring(&commit, self.now).await.unwrap();
             saves = true;
         }
+    }
+
+    /// Higher with each load.
+    fn score_of(&self, appliance: ApplianceId) -> MonthScore {
+        MonthScore {
+            appliance,
+            family: FAMILY.to_owned(),
+            month: Month::at(self.now),
+            score: self.number as f32,
+        }
+    }
+
+    /// What workers ask of budgets each minute: breakers count, and a ledger is kept whose levels may be others.
+    async fn budgets(&self) {
+        self.plans.step("budgets", DEVICES);
+        let (store, acme) = (self.store, tenant("acme"));
+        store.families_scored().await.unwrap();
+        store.families_kept().await.unwrap();
+        let since = self.now - SignedDuration::from_secs(60);
+        let until = self.now + SignedDuration::from_secs(1);
+        let opened = store.tickets_opened(&acme, FAMILY, since, until).await.unwrap();
+        assert!(!opened.is_empty(), "what the desk has opened");
+        let mut kept = store.ledger(&acme, FAMILY).await.unwrap();
+        kept.ledger.breaker("WM7").count(1, 0.5, self.now);
+        let mut reviewed = serde_json::to_value(&kept.ledger).unwrap();
+        reviewed["reviewed_at"] = serde_json::json!(self.now);
+        kept.ledger = serde_json::from_value(reviewed).unwrap();
+        store.save_ledger(&acme, FAMILY, &kept, &[], self.now).await.unwrap();
     }
 
     async fn store_new(&self, batch: &[Ingest]) {

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 pub(super) const FAMILY: &str = "washing-machine";
 pub(super) const PUMP: &str = "drain_pump_wear";
 
-fn month() -> Month {
+pub(super) fn month() -> Month {
     Month::at(morning())
 }
 

@@ -121,6 +121,8 @@ macro_rules! for_each_case {
             budget {
                 budget::the_highest_score_of_a_month_only_grows_and_old_months_go_in_steps [],
                 budget::a_ledger_is_kept_whole_and_changed_by_one_at_a_time [],
+                budget_families::families_are_those_of_the_tenants_own_scores_and_appliances [],
+                budget_families::budgets_are_stated_of_so_many_families_and_no_more [],
                 budget::a_level_holds_a_ticket_back_until_the_score_reaches_it [],
                 budget::a_level_that_comes_down_gives_a_finding_its_ticket [],
                 surge::calls_that_a_surge_has_stopped_go_on_when_a_person_says_so [],

@@ -18,6 +18,7 @@ mod access_own;
 mod access_provision;
 mod appointment;
 mod budget;
+mod budget_families;
 mod caller;
 mod cases;
 mod contact;

@@ -191,7 +191,7 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take an actor, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 39] = [
+pub const METHODS: [&str; 42] = [
     "appliances",
     "appliance",
     "findings",
@@ -218,6 +218,9 @@ pub const METHODS: [&str; 39] = [
     "claim_credentials",
     "authority_views",
     "budgets",
+    "budget",
+    "families_used",
+    "release_tallies",
     "judged_tickets",
     "state_budget",
     "release_calls",
@@ -305,6 +308,12 @@ pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Thi
             one(store.claim_owner(actor, &acme, &washer, "4711", &contact, now).await)
         }
         "budgets" => list(store.budgets(actor, &acme).await),
+        "budget" => one(store.budget(actor, &acme, budget::FAMILY).await),
+        "families_used" => {
+            let names = [budget::FAMILY.to_owned()];
+            list(store.families_used(actor, &acme, &names).await)
+        }
+        "release_tallies" => list(store.release_tallies(actor, &acme).await),
         "judged_tickets" => list(store.judged_tickets(actor, &acme).await),
         "state_budget" => {
             let budgets = Budgets::default();

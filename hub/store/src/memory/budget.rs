@@ -3,8 +3,9 @@
 use super::state::{Named, State};
 use super::{MemoryStore, not_found};
 use crate::budget::{
-    BudgetStore, CallRelease, FamilyBudget, KeptLedger, LINES_SHOWN, LedgerLine, MonthScore, changed_meanwhile,
-    check_tenant, months_kept, not_released, not_stated, statement,
+    BudgetStore, CallRelease, FAMILIES_MAX, FamilyBudget, KeptLedger, LINES_SHOWN, LedgerLine, MonthScore,
+    RELEASES_SHOWN, changed_meanwhile, check_tenant, months_kept, not_released, not_stated, statement,
+    too_many_families,
 };
 use crate::error::Result;
 use crate::site::SiteChange;
@@ -19,6 +20,7 @@ use hub_core::budget::{Budgets, Month};
 use hub_core::call_rules::HoldReason;
 use hub_core::finding::{Finding, FindingState};
 use hub_core::id::{ApplianceId, TenantId};
+use hub_core::release;
 use hub_core::site::DeclaredBudget;
 use hub_core::ticket::{HUB, ServiceTicket};
 use jiff::Timestamp;
@@ -34,6 +36,14 @@ pub(super) struct Book {
 }
 
 impl Book {
+    fn shown(&self, family: &str) -> FamilyBudget {
+        FamilyBudget {
+            family: family.to_owned(),
+            ledger: self.kept.ledger.clone(),
+            lines: self.lines.iter().rev().take(LINES_SHOWN).cloned().collect(),
+        }
+    }
+
     fn write(&mut self, by: &str, change: LedgerChange, now: Timestamp) {
         let by = by.to_owned();
         self.lines.push(LedgerLine { at: now, by, change });
@@ -50,12 +60,42 @@ impl BudgetStore for MemoryStore {
         check_tenant(actor, tenant)?;
         let state = self.state();
         let own = state.ledgers.iter().filter(|((of, _), _)| of == tenant);
-        let shown = own.map(|((_, family), book)| FamilyBudget {
-            family: family.clone(),
-            ledger: book.kept.ledger.clone(),
-            lines: book.lines.iter().rev().take(LINES_SHOWN).cloned().collect(),
-        });
-        Ok(shown.collect())
+        Ok(own.map(|((_, family), book)| book.shown(family)).collect())
+    }
+
+    async fn budget(&self, actor: &Actor, tenant: &TenantId, family: &str) -> Result<Option<FamilyBudget>> {
+        actor.may(Act::ReadFleet)?;
+        check_tenant(actor, tenant)?;
+        let state = self.state();
+        let book = state.ledgers.get(&(tenant.clone(), family.to_owned()));
+        Ok(book.map(|book| book.shown(family)))
+    }
+
+    async fn families_used(&self, actor: &Actor, tenant: &TenantId, names: &[String]) -> Result<Vec<String>> {
+        actor.may(Act::ReadFleet)?;
+        check_tenant(actor, tenant)?;
+        let state = self.state();
+        let is_used = |name: &&String| {
+            let mut own = state
+                .appliances
+                .values()
+                .filter(|appliance| appliance.tenant == *tenant);
+            own.any(|appliance| appliance.profile == **name || appliance.model.as_ref() == Some(*name))
+        };
+        Ok(names.iter().filter(is_used).cloned().collect())
+    }
+
+    async fn release_tallies(
+        &self,
+        actor: &Actor,
+        tenant: &TenantId,
+    ) -> Result<Vec<(release::Predicted, release::Tally)>> {
+        actor.may(Act::ReadFleet)?;
+        check_tenant(actor, tenant)?;
+        let state = self.state();
+        let own = state.tallies.iter().filter(|((of, _), _)| of == tenant);
+        let shown = own.map(|((_, predicted), tally)| (predicted.clone(), *tally));
+        Ok(shown.take(RELEASES_SHOWN).collect())
     }
 
     async fn judged_tickets(&self, actor: &Actor, tenant: &TenantId) -> Result<Vec<JudgedTicket>> {
@@ -83,10 +123,15 @@ impl BudgetStore for MemoryStore {
         let stated = statement(actor, family, budgets, faults_a_year, now)?;
         let mut state = self.state();
         state.tenant(tenant)?;
+        let place = (tenant.clone(), family.to_owned());
+        let others = state.ledgers.keys().filter(|(of, _)| of == tenant).count();
+        if others >= FAMILIES_MAX && !state.ledgers.contains_key(&place) {
+            return Err(too_many_families(tenant));
+        }
         let mut book = state.book(tenant, family);
         let change = book.kept.ledger.state(stated).map_err(not_stated)?;
         book.write(&actor.name, change, now);
-        state.ledgers.insert((tenant.clone(), family.to_owned()), book);
+        state.ledgers.insert(place, book);
         Ok(())
     }
 
@@ -113,6 +158,10 @@ impl BudgetStore for MemoryStore {
 
     async fn families_scored(&self) -> Result<Vec<(TenantId, String)>> {
         Ok(self.state().families().into_iter().collect())
+    }
+
+    async fn families_kept(&self) -> Result<Vec<(TenantId, String)>> {
+        Ok(self.state().ledgers.keys().cloned().collect())
     }
 
     async fn ledger(&self, tenant: &TenantId, family: &str) -> Result<KeptLedger> {
@@ -171,13 +220,16 @@ impl BudgetStore for MemoryStore {
         if book.kept.revision != kept.revision {
             return Err(changed_meanwhile());
         }
+        let wakes = kept.ledger.wakes_findings(&book.kept.ledger);
         book.kept.ledger = kept.ledger.clone();
         for change in changes {
             book.write(HUB, change.clone(), now);
         }
         book.kept.revision = kept.revision + 1;
         state.ledgers.insert((tenant.clone(), family.to_owned()), book);
-        state.wake_findings(tenant, family, now)?;
+        if wakes {
+            state.wake_findings(tenant, family, now)?;
+        }
         state.end_surges(tenant, family, now)
     }
 

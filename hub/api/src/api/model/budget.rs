@@ -1,5 +1,6 @@
 //! Model families: budgets, scores that follow, breakers, and what became of predictions.
 
+use super::Release;
 use crate::api::models_list::ShownModel;
 use crate::api::schema;
 use hub_core::budget::history::WouldHave;
@@ -27,8 +28,10 @@ pub(crate) struct Model {
     reviewed_at: Option<Timestamp>,
     /// What holds for each appliance model.
     appliance_models: Vec<ApplianceModel>,
-    /// Stated probabilities against what people found, by tenths that have verdicts.
+    /// Stated probabilities against what people found, by tenths that have verdicts, as it was looked at last.
     reliability: Vec<ReliabilityBin>,
+    /// Where its predictions stand on their way to calls that nobody approves, by version and fault class; those that people have judged.
+    releases: Vec<Release>,
     /// What happened last, newest first; at most 100 lines.
     book: Vec<BookLine>,
 }
@@ -164,6 +167,7 @@ impl From<ShownModel> for Model {
             reviewed_at: ledger.reviewed_at(),
             appliance_models: ledger.models().iter().map(Into::into).collect(),
             reliability: shown.reliability.into_iter().map(Into::into).collect(),
+            releases: shown.releases.into_iter().map(Into::into).collect(),
             book: shown.budget.lines.into_iter().map(Into::into).collect(),
             family: shown.budget.family,
         }

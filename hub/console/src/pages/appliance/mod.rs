@@ -4,4 +4,5 @@ pub(super) mod device_agent;
 pub(super) mod list;
 pub(super) mod page;
 mod presence;
+pub(super) mod waiting;
 mod watching;

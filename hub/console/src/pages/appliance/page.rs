@@ -2,7 +2,7 @@
 
 use super::device_agent;
 use super::presence::{last_sample, presence};
-use super::watching;
+use super::{waiting, watching};
 use crate::pages::parts::fact::fact;
 use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
@@ -45,6 +45,11 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
         Err(StoreError::Unavailable(_) | StoreError::Refused(_)) => Vec::new(),
         latest => latest?,
     };
+    let waiting = if actor.may(Act::ReadFindings).is_ok() {
+        waiting::of(store.findings(actor, None, PAGE_MAX).await?.items, view.id)
+    } else {
+        Vec::new()
+    };
     let (now, id) = (visitor.app.now(), view.id);
     let commands = store.commands(actor, id, None, COMMANDS, now).await?.items;
     let agent = match store.birth(actor, id).await? {
@@ -53,7 +58,10 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
     };
     let title = format!("{} {}", visitor.reader.family(&view.profile), view.device);
     let agent = agent.as_ref().map(|(kept, told)| (kept, *told));
-    let body = render(&visitor.reader, &view, &unplaced, agent, &latest, &commands, &own);
+    let body = html! {
+        (render(&visitor.reader, &view, &unplaced, agent, &latest, &commands, &own))
+        (waiting::render(&visitor.reader, &view.profile, &waiting))
+    };
     Ok(visitor.page(&title, &body))
 }
 

@@ -4,6 +4,7 @@ use super::{scores, story};
 use crate::chart;
 use crate::pages::parts::address::in_query;
 use crate::pages::parts::fact::fact;
+use crate::pages::parts::standing::standing;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
 use hub_api::error::Result;
@@ -98,7 +99,24 @@ fn family(reader: &Reader, of: &TenantId, model: &ShownModel, now: Timestamp) ->
             (scores::table(reader, ledger))
             h3 { (reader.t("reliability")) }
             (chart::reliability(reader, name, &model.reliability))
+            h3 { (reader.t("releases")) }
+            (releases(reader, model))
             (story::book(reader, &model.budget.lines))
+        }
+    }
+}
+
+/// By version and fault class, as far as people have judged any.
+fn releases(reader: &Reader, model: &ShownModel) -> Markup {
+    let family = &model.budget.family;
+    let mut served = reader.families.served();
+    let served = served.find(|served| served.family == *family);
+    let profile = served.map_or(family.as_str(), |served| served.profile.as_str());
+    html! {
+        @if model.releases.is_empty() { p.muted { (reader.t("releases-none")) } }
+        @for release in &model.releases {
+            h4 { (reader.fault(profile, &release.predicted.fault_class)) " " span.muted { (release.predicted.model) } }
+            dl.facts { (standing(reader, release)) }
         }
     }
 }

@@ -6,5 +6,6 @@ pub(crate) mod badge;
 pub(crate) mod fact;
 pub(crate) mod held;
 pub(crate) mod live;
+pub(crate) mod standing;
 pub(crate) mod ticket_table;
 pub(crate) mod visit;

@@ -8,6 +8,7 @@ use hub_core::budget::judged::Bin;
 use hub_core::budget::ledger::{Ledger, OTHER_MODELS, Statement};
 use hub_core::budget::precision::Counted;
 use hub_core::budget::{Budgets, Draws, Month};
+use hub_core::release::{Basis, EvidenceKind, Predicted, Release, Tally};
 use hub_store::budget::{FamilyBudget, LedgerLine};
 use std::collections::BTreeMap;
 
@@ -62,6 +63,7 @@ fn shown(ledger: Ledger, changes: Vec<LedgerChange>, reliability: Vec<Bin>) -> S
             lines: lines.collect(),
         },
         reliability,
+        releases: Vec::new(),
     }
 }
 
@@ -76,8 +78,26 @@ pub(super) fn pages(reader: &Reader) -> Vec<String> {
     let (now, until) = (sample::at("08:40"), sample::at("10:00"));
     changes.push(released.release("WM <7>", "kim", "new firmware", now, until).unwrap());
     let makers = ["acme", "beta"].map(|name| TenantId::new(name).unwrap());
+    let release = |class: &str, right, wrong| Release {
+        predicted: Predicted {
+            model: "washing-machine/1".to_owned(),
+            fault_class: class.to_owned(),
+        },
+        basis: Basis {
+            kind: EvidenceKind::Laboratory,
+            ..Basis::default()
+        },
+        tally: Tally {
+            right,
+            wrong,
+            approved: 5,
+            refused: 2,
+        },
+    };
+    let mut first = shown(ledger, changes, vec![bin]);
+    first.releases = vec![release("drain_pump_wear", 14, 7), release("unknown_fault", 1, 0)];
     let all = [
-        shown(ledger, changes, vec![bin]),
+        first,
         shown(released, Vec::new(), Vec::new()),
         shown(Ledger::default(), Vec::new(), Vec::new()),
     ];
@@ -98,6 +118,11 @@ fn a_family_says_what_is_accepted_what_follows_and_what_has_stopped() {
         "20 tickets where 0.50 were to be expected",
         "12 of 30 right",
         "in 1200 appliance months",
+        "14 of 21 right",
+        "calls go out by themselves from",
+        "but no part is named",
+        "5 approved, 2 refused",
+        "laboratory",
     ] {
         assert!(
             told(&english[0]).contains(piece),
@@ -106,8 +131,10 @@ fn a_family_says_what_is_accepted_what_follows_and_what_has_stopped() {
         );
     }
     assert!(told(&english[1]).contains("kim lets calls go on until"));
+    assert!(told(&english[1]).contains("and no call about it was approved or refused"));
     assert!(told(&english[2]).contains("each alarm opens a ticket"));
     assert!(told(&english[2]).contains("as nobody has stated anything else"));
     let chinese = pages(&reader(Language::ZhCn));
     assert!(told(&chinese[0]).contains("30 中 12 正确"));
+    assert!(told(&chinese[1]).contains("每次呼叫均由人工批准"));
 }

@@ -3,20 +3,23 @@
 
 use super::{Ledger, ModelEntry, OTHER_MODELS};
 use crate::budget::change::LedgerChange;
+use crate::budget::gate::ALARM;
 use crate::budget::history::{History, MONTHS_MAX};
-use crate::budget::judged::JudgedTicket;
+use crate::budget::judged::{Bin, JudgedTicket, reliability};
 use crate::budget::precision::{Faults, ScoreBand};
 use crate::budget::study::Studied;
 use crate::budget::surge::{ReleaseError, expected_tickets};
 use crate::budget::{Draws, Month};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// Confirmed faults that the share of found ones is taken from, the newest.
 const FAULTS_LEARNED_MAX: usize = 500;
 /// Months of a year, by which the share of faults in a month is taken.
 const MONTHS_A_YEAR: f64 = 12.0;
+/// How often a ledger is kept in which nothing but the time changes.
+const KEPT_EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// Seconds of a day, as rates go.
 const DAY_S: f64 = 86_400.0;
 
@@ -34,6 +37,28 @@ impl Ledger {
     /// Tickets that were opened before this have been counted by the breakers.
     pub fn counted_to(&self) -> Option<Timestamp> {
         self.counted_to
+    }
+
+    /// Stated probabilities against what people found, by tenths that have verdicts, as it was reviewed last.
+    pub fn reliability(&self) -> &[Bin] {
+        &self.reliability
+    }
+
+    /// Score from which a ticket is opened, by appliance model; those without thresholds are left out.
+    pub fn ticket_levels(&self) -> BTreeMap<&str, f64> {
+        let known = self
+            .models
+            .iter()
+            .filter_map(|(model, entry)| Some((model.as_str(), entry.thresholds.as_ref()?)));
+        known
+            .map(|(model, thresholds)| (model, thresholds.tickets.in_force.max(ALARM)))
+            .collect()
+    }
+
+    /// Whether open findings are to be held against the levels again where this ledger takes the place of `before`: levels are others, or
+    /// it was reviewed, since a finding may have come while the levels changed.
+    pub fn wakes_findings(&self, before: &Self) -> bool {
+        self.reviewed_at != before.reviewed_at || self.ticket_levels() != before.ticket_levels()
     }
 
     /// Confirmed faults of the family, and how many of them came to this score.
@@ -85,6 +110,7 @@ impl Ledger {
         self.count_watched(&studied.watched);
         self.learn_faults(studied.histories.values());
         self.learn(family, judged);
+        self.reliability = reliability(judged, family);
         self.reviewed_at = Some(now);
         changes
     }
@@ -140,6 +166,37 @@ impl Ledger {
         } else {
             OTHER_MODELS
         }
+    }
+
+    /// Counts up to `now` as [`Ledger::count`] does, where nothing was opened until `quiet_to`. What was expected of that span is taken
+    /// first, and no sum falls below nothing for it: so hours of quiet hide no surge, and a ledger need not be kept while nothing is opened.
+    pub fn count_after_quiet(
+        &mut self,
+        quiet_to: Timestamp,
+        opened: &BTreeMap<String, u32>,
+        now: Timestamp,
+    ) -> Vec<LedgerChange> {
+        let mut changes = Vec::new();
+        if self.counted_to.is_some_and(|since| since < quiet_to) && quiet_to < now {
+            changes = self.count(&BTreeMap::new(), quiet_to);
+        }
+        changes.extend(self.count(opened, now));
+        changes
+    }
+
+    /// Whether this ledger, counted, says more than `before` but that time has passed: only then it has to be kept. Sums that have come
+    /// down by quiet alone come down again by [`Ledger::count_after_quiet`]. Once a day it is kept all the same, so that a hub which begins
+    /// does not look at tickets of months.
+    pub fn is_news(&self, before: &Self, has_opened: bool) -> bool {
+        let stops = |ledger: &Self| {
+            let stops = ledger.models.values().filter_map(|entry| entry.breaker.stop());
+            stops.map(|stop| stop.at).collect::<Vec<_>>()
+        };
+        let is_old = match (before.counted_to, self.counted_to) {
+            (Some(was), Some(is)) => is.duration_since(was) >= KEPT_EVERY,
+            (was, is) => was != is,
+        };
+        has_opened || is_old || stops(self) != stops(before)
     }
 
     /// Counts the tickets that were opened since it last counted, by appliance model, up to `now`. Without thresholds there is no

@@ -166,6 +166,12 @@ fn verdicts_are_learned_again_from_all_tickets_so_that_corrections_count() {
     ];
     reviewed(&mut ledger, &wrong, at(4));
     assert_eq!(told(&ledger), Counted { right: 0, wrong: 1 });
+    let bins: Vec<Counted> = ledger.reliability().iter().map(|bin| bin.counted).collect();
+    assert_eq!(
+        bins,
+        [Counted { right: 0, wrong: 1 }],
+        "kept for those who are shown it"
+    );
     let corrected = [judged(1, at(2), Verdict::Right, 0.4), wrong[1].clone()];
     reviewed(&mut ledger, &corrected, at(4) + SignedDuration::from_hours(24));
     assert_eq!(told(&ledger), Counted { right: 1, wrong: 0 });
@@ -198,6 +204,67 @@ fn breakers_count_what_was_opened_since_the_last_look() {
         "{stopped:?}"
     );
     assert_eq!(ledger.stopped(at(4)).collect::<Vec<_>>(), [OTHER_MODELS, "WM-7"]);
+}
+
+/// Tickets, one a minute, until the calls of the first model stop.
+fn wave(ledger: &mut Ledger, from: Timestamp, quiet_to: Timestamp) -> u32 {
+    let minute = SignedDuration::from_mins(1);
+    let (mut seen, mut now) = (quiet_to, from);
+    for tickets in 1..100 {
+        now += minute;
+        let one = BTreeMap::from([("WM-7".to_owned(), 1)]);
+        if !ledger.count_after_quiet(seen, &one, now).is_empty() {
+            return tickets;
+        }
+        seen = now;
+    }
+    panic!("no stop")
+}
+
+#[test]
+fn a_wave_after_quiet_hours_stops_after_as_many_tickets_as_without_them() {
+    let mut ledger = Ledger::default();
+    reviewed(&mut ledger, &[], at(4));
+    // So many that the expectation of hours counts.
+    let mut entries = ledger.models().clone();
+    entries.get_mut("WM-7").unwrap().watched = 100_000;
+    let mut ledger = ledger.with_models(entries);
+    ledger.count(&BTreeMap::new(), at(4));
+    let quiet = at(4) + SignedDuration::from_hours(20);
+    let at_once = wave(&mut ledger.clone(), at(4), at(4));
+    assert_eq!(wave(&mut ledger.clone(), quiet, quiet), at_once);
+    // As it was: all that was expected of the quiet hours hides the wave.
+    assert!(wave(&mut ledger, quiet, at(4)) > at_once);
+}
+
+#[test]
+fn a_ledger_is_kept_where_something_was_opened_or_stops_and_once_a_day() {
+    let mut before = Ledger::default();
+    reviewed(&mut before, &[], at(4));
+    let nothing = BTreeMap::new();
+    let counted = |ledger: &Ledger, hours| {
+        let mut next = ledger.clone();
+        next.count(&nothing, at(4) + SignedDuration::from_hours(hours));
+        next
+    };
+    assert!(counted(&before, 0).is_news(&before, false), "it begins here");
+    let begun = counted(&before, 0);
+    assert!(!counted(&begun, 1).is_news(&begun, false));
+    assert!(counted(&begun, 1).is_news(&begun, true));
+    assert!(counted(&begun, 24).is_news(&begun, false));
+    let mut stops = begun.clone();
+    assert!(stops.breaker("WM-7").count(20, 0.1, at(4)));
+    assert!(stops.is_news(&begun, false));
+    // Sums of quiet are the same however often they are counted.
+    let mut summed = begun.clone();
+    summed.breaker("WM-7").count(2, 0.1, at(4));
+    let (hour, two) = (
+        at(4) + SignedDuration::from_hours(1),
+        at(4) + SignedDuration::from_hours(2),
+    );
+    let mut at_once = summed.clone();
+    at_once.count_after_quiet(hour, &nothing, two);
+    assert!(!at_once.is_news(&summed, false));
 }
 
 #[test]

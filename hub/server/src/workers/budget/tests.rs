@@ -1,18 +1,26 @@
 //! The worker on a store in memory: when it reviews, and when a surge stops calls.
 
 use super::*;
+use async_trait::async_trait;
+use hub_core::actor::Actor;
+use hub_core::budget::history::HighestScore;
+use hub_core::budget::judged::JudgedTicket;
 use hub_core::budget::level::Basis;
+use hub_core::budget::{Budgets, Month};
 use hub_core::clock::ManualClock;
 use hub_core::id::{ApplianceId, DeviceId};
 use hub_core::metric::{MetricSample, MetricValue};
 use hub_core::prediction::FaultPrediction;
+use hub_core::release::{Predicted, Tally};
 use hub_core::site::Site;
 use hub_core::situation::Observation;
-use hub_store::budget::MonthScore;
+use hub_store::budget::{CallRelease, FamilyBudget, KeptLedger, MonthScore};
 use hub_store::conformance::scene::{alarm, morning, profiles, seen, site, take_lease, tenant};
+use hub_store::error::StoreError;
 use hub_store::memory::MemoryStore;
 use hub_store::prediction::{PredictionStore, ScoringCommit};
 use hub_store::site::SiteStore;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 const FAMILY: &str = "washing-machine";
@@ -89,6 +97,10 @@ impl World {
 
     /// These machines have an alarm far above their level.
     async fn alarms(&self, which: Range<usize>) {
+        self.alarms_at(which, self.clock.now()).await;
+    }
+
+    async fn alarms_at(&self, which: Range<usize>, now: Timestamp) {
         let count = which.len();
         let alarms = self.ids[which].iter().map(|id| {
             let Observation::Alarm {
@@ -111,11 +123,7 @@ impl World {
                 trace,
             }
         });
-        let told = self
-            .store
-            .commit_scoring(&seen(alarms.collect()), self.clock.now())
-            .await
-            .unwrap();
+        let told = self.store.commit_scoring(&seen(alarms.collect()), now).await.unwrap();
         assert_eq!(told.iter().filter(|change| change.opened.is_some()).count(), count);
     }
 }
@@ -157,4 +165,145 @@ async fn a_surge_stops_the_calls_of_its_model() {
     assert_eq!(world.stopped(), MetricValue::Number(1.0));
     let stop = many.ledger.model(FAMILY).unwrap().breaker.stop().cloned().unwrap();
     assert!(stop.tickets >= 20 && stop.expected < 1.0, "{stop:?}");
+}
+
+/// A store whose closed tickets cannot be read, nor the ledger of one family.
+struct Faulty(Arc<MemoryStore>);
+
+/// The family whose ledger cannot be read; the first by name.
+const BROKEN: &str = "a-broken";
+
+fn out_of_order<T>() -> Result<T> {
+    Err(StoreError::Unavailable("out of order".into()))
+}
+
+#[async_trait]
+impl BudgetStore for Faulty {
+    async fn budgets(&self, actor: &Actor, tenant: &TenantId) -> Result<Vec<FamilyBudget>> {
+        self.0.budgets(actor, tenant).await
+    }
+
+    async fn budget(&self, actor: &Actor, tenant: &TenantId, family: &str) -> Result<Option<FamilyBudget>> {
+        self.0.budget(actor, tenant, family).await
+    }
+
+    async fn families_used(&self, actor: &Actor, tenant: &TenantId, names: &[String]) -> Result<Vec<String>> {
+        self.0.families_used(actor, tenant, names).await
+    }
+
+    async fn release_tallies(&self, actor: &Actor, tenant: &TenantId) -> Result<Vec<(Predicted, Tally)>> {
+        self.0.release_tallies(actor, tenant).await
+    }
+
+    async fn judged_tickets(&self, _: &Actor, _: &TenantId) -> Result<Vec<JudgedTicket>> {
+        out_of_order()
+    }
+
+    async fn state_budget(
+        &self,
+        actor: &Actor,
+        tenant: &TenantId,
+        family: &str,
+        budgets: Budgets,
+        faults_a_year: f64,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.0
+            .state_budget(actor, tenant, family, budgets, faults_a_year, now)
+            .await
+    }
+
+    async fn release_calls(
+        &self,
+        actor: &Actor,
+        tenant: &TenantId,
+        release: &CallRelease,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.0.release_calls(actor, tenant, release, now).await
+    }
+
+    async fn families_scored(&self) -> Result<Vec<(TenantId, String)>> {
+        self.0.families_scored().await
+    }
+
+    async fn families_kept(&self) -> Result<Vec<(TenantId, String)>> {
+        self.0.families_kept().await
+    }
+
+    async fn ledger(&self, tenant: &TenantId, family: &str) -> Result<KeptLedger> {
+        if family == BROKEN {
+            return out_of_order();
+        }
+        self.0.ledger(tenant, family).await
+    }
+
+    async fn scores_of(
+        &self,
+        tenant: &TenantId,
+        family: &str,
+        month: Month,
+    ) -> Result<BTreeMap<String, Vec<HighestScore>>> {
+        self.0.scores_of(tenant, family, month).await
+    }
+
+    async fn tickets_opened(
+        &self,
+        tenant: &TenantId,
+        family: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<BTreeMap<String, u32>> {
+        self.0.tickets_opened(tenant, family, since, until).await
+    }
+
+    async fn save_ledger(
+        &self,
+        tenant: &TenantId,
+        family: &str,
+        kept: &KeptLedger,
+        changes: &[LedgerChange],
+        now: Timestamp,
+    ) -> Result<()> {
+        self.0.save_ledger(tenant, family, kept, changes, now).await
+    }
+
+    async fn sweep_scores(&self, now: Timestamp, limit: usize) -> Result<u64> {
+        self.0.sweep_scores(now, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_breaker_counts_while_reviews_and_another_family_fail() {
+    let mut world = World::new().await;
+    world.round(Duration::ZERO).await;
+    let (acme, hub) = (tenant("acme"), Actor::hub("test"));
+    let stated = world
+        .store
+        .state_budget(&hub, &acme, BROKEN, Budgets::default(), 0.01, morning());
+    stated.await.unwrap();
+    let faulty = Arc::new(Faulty(world.store.clone()));
+    let mut worker = BudgetWorker::new(faulty, world.clock.clone(), world.figures.clone());
+    world.clock.advance(Duration::from_secs(24 * 3_600));
+    world.alarms(0..20).await;
+    world.clock.advance(LOOK);
+    assert!(worker.counter.round().await.is_err(), "one family cannot be read");
+    assert!(worker.reviewer.round().await.is_err(), "each review fails");
+    let kept = world.store.ledger(&acme, FAMILY).await.unwrap();
+    assert_eq!(kept.ledger.stopped(world.clock.now()).collect::<Vec<_>>(), [FAMILY]);
+    assert_eq!(world.stopped(), MetricValue::Number(1.0));
+}
+
+#[tokio::test]
+async fn a_ticket_whose_transaction_is_late_is_counted_all_the_same() {
+    let mut world = World::new().await;
+    world.round(Duration::ZERO).await;
+    // The look comes between the time that the tickets bear and their commit.
+    world.clock.advance(LOOK);
+    let opened_at = world.clock.now();
+    world.clock.advance(Duration::from_secs(20));
+    world.worker.counter.round().await.unwrap();
+    world.alarms_at(0..20, opened_at).await;
+    let kept = world.round(LOOK).await;
+    assert_eq!(kept.ledger.stopped(world.clock.now()).collect::<Vec<_>>(), [FAMILY]);
 }
