@@ -1,6 +1,7 @@
 //! The load: what a hub asks of its store while devices report, from its start on. Few rows at a time, so that a statement
 //! that reads more than its own shows.
 
+use crate::challenger;
 use crate::explain::Plans;
 use hub_core::id::{ApplianceId, TraceId};
 use hub_core::situation::Observation;
@@ -354,6 +355,7 @@ impl Load<'_> {
             let commit = ScoringCommit {
                 offsets: ScoredUpTo::reach(&rows),
                 watching: appliances.iter().filter(|_| saves).map(watching).collect(),
+                shadow: challenger::said(if saves { appliances.as_slice() } else { &[] }, self.now),
                 checkpoints: appliances.into_iter().filter(|_| saves).map(checkpoint).collect(),
                 observations: if saves {
                     std::mem::take(&mut observations)
