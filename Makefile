@@ -50,7 +50,7 @@ bench-desk: ## 100,000 observations to findings and tickets, beside the bare row
 bench-idle: ## Memory of an idle device, how soon all are back after a restart, how many come and go a second
 	@$(XTASK) bench bench_idle
 
-bench-predict: ## Rows a second of score beside one window a run, the network beside onnxruntime, an hour of a million appliances
+bench-predict: ## Rows a second of score beside one window a run, the network beside onnxruntime, a quarter of an hour of a million appliances
 	@$(XTASK) bench bench_predict
 
 bench-store: ## The store beside psql's \copy and the same queries in psql: load, bytes, latency, growth

@@ -13,6 +13,11 @@ pub const NEAR: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// What a challenger says of an appliance, by the appliance's clock.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ShadowSaid {
+    /// It has learned what is normal here and judges from now on. It may be said again: the first time counts.
+    Judges {
+        /// Reading that it judged first.
+        at: Timestamp,
+    },
     /// An alarm rises, is named or grows.
     Alarm {
         /// Reading at which it does.
@@ -45,6 +50,9 @@ pub struct ShadowAlarm {
 /// All alarms of a challenger at one appliance. Bounded: the newest are kept, all are counted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ShadowAlarms {
+    /// Reading that it judged first, by the appliance's clock; none while it has judged nothing. Stores keep it beside the rest.
+    #[serde(skip)]
+    pub judged_from: Option<Timestamp>,
     /// How many there were.
     pub count: u32,
     /// The newest of them, at most [`SHADOW_ALARMS_MAX`], the oldest first.
@@ -62,10 +70,13 @@ pub struct ChampionAlarm {
     pub verdict: Option<Verdict>,
 }
 
-/// How champion and challenger compare, added up over appliances.
+/// How champion and challenger compare, added up over appliances. Of each counts the time in which both judged: while a challenger
+/// still learns what is normal it cannot alarm, and is not behind its champion for that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Alarms of the champion.
+    /// Appliances that the challenger has judged.
+    pub appliances: u64,
+    /// Alarms of the champion that rose since the challenger judged there.
     pub champion: u64,
     /// Alarms of the challenger.
     pub challenger: u64,
@@ -91,8 +102,12 @@ pub struct Judged {
 impl ShadowAlarms {
     /// Takes in what the challenger says.
     pub fn take(&mut self, said: &ShadowSaid) {
+        if let ShadowSaid::Judges { at } | ShadowSaid::Alarm { at, .. } = said {
+            self.judged_from.get_or_insert(*at);
+        }
         let standing = self.newest.last_mut().filter(|alarm| alarm.until.is_none());
         match (said, standing) {
+            (ShadowSaid::Judges { .. }, _) => {}
             (ShadowSaid::Clear { at }, Some(alarm)) => alarm.until = Some(*at),
             (ShadowSaid::Clear { .. }, None) => {}
             (
@@ -137,18 +152,31 @@ fn bounded(probability: f32) -> f32 {
     }
 }
 
+impl ChampionAlarm {
+    /// Whether it is looked at beside a challenger that has judged since then: it stood then, or rose later.
+    pub fn reaches(&self, judged_from: Timestamp) -> bool {
+        self.until.is_none_or(|until| until >= judged_from)
+    }
+}
+
 impl Comparison {
-    /// Adds the alarms of both at one appliance.
+    /// Adds the alarms of both at one appliance. One of the champion that stood already when the challenger began to judge is not
+    /// counted, for it did not rise before both; but what the challenger says of it is nothing that the champion had not seen.
     pub fn add(&mut self, champion: &[ChampionAlarm], challenger: &ShadowAlarms) {
+        let Some(judged_from) = challenger.judged_from else {
+            return;
+        };
+        self.appliances += 1;
+        let seen: Vec<&ChampionAlarm> = champion.iter().filter(|alarm| alarm.reaches(judged_from)).collect();
         let is_near = |one: &ChampionAlarm, other: &ShadowAlarm| {
             let begins_in_time = |begin: Timestamp, end: Option<Timestamp>| {
                 end.is_none_or(|end| begin.as_second() <= end.as_second().saturating_add(NEAR.as_secs()))
             };
             begins_in_time(one.at, other.until) && begins_in_time(other.at, one.until)
         };
-        self.champion += champion.len() as u64;
         self.challenger += u64::from(challenger.count);
-        for alarm in champion {
+        for alarm in seen.iter().filter(|alarm| alarm.at >= judged_from) {
+            self.champion += 1;
             let both = challenger.newest.iter().any(|other| is_near(alarm, other));
             self.agreed += u64::from(both);
             let judged = match alarm.verdict {
@@ -162,7 +190,7 @@ impl Comparison {
             }
         }
         let alone = challenger.newest.iter();
-        let alone = alone.filter(|other| !champion.iter().any(|alarm| is_near(alarm, other)));
+        let alone = alone.filter(|other| !seen.iter().any(|alarm| is_near(alarm, other)));
         self.challenger_alone += alone.count() as u64;
     }
 }
@@ -183,8 +211,14 @@ mod tests {
         }
     }
 
+    /// Of a challenger that has judged from the first day on.
     fn of(said: &[ShadowSaid]) -> ShadowAlarms {
+        from(0, said)
+    }
+
+    fn from(judges: i64, said: &[ShadowSaid]) -> ShadowAlarms {
         let mut alarms = ShadowAlarms::default();
+        alarms.take(&ShadowSaid::Judges { at: day(judges) });
         said.iter().for_each(|said| alarms.take(said));
         alarms
     }
@@ -227,11 +261,9 @@ mod tests {
             champion(30, None, None),
         ];
         comparison.add(&open, &of(&[alarm(90, 0.9)]));
-        comparison.add(
-            &[champion(1, None, Some(Verdict::OtherFault))],
-            &ShadowAlarms::default(),
-        );
+        comparison.add(&[champion(1, None, Some(Verdict::OtherFault))], &of(&[]));
         let expected = Comparison {
+            appliances: 4,
             champion: 5,
             challenger: 3,
             agreed: 2,
@@ -246,5 +278,46 @@ mod tests {
             },
         };
         assert_eq!(comparison, expected);
+    }
+
+    #[test]
+    fn a_challenger_is_not_behind_for_the_days_in_which_it_learned_what_is_normal() {
+        let mut comparison = Comparison::default();
+        let of_champion = [
+            // Over before the challenger judged, though near what it says later.
+            champion(1, Some(9), Some(Verdict::Right)),
+            // It stood then: not counted, but what the challenger says of it is not its own alone.
+            champion(2, Some(30), Some(Verdict::Right)),
+        ];
+        let ended = ShadowSaid::Clear { at: day(12) };
+        comparison.add(&of_champion, &from(10, &[alarm(11, 0.9), ended.clone()]));
+        let expected = Comparison {
+            appliances: 1,
+            challenger: 1,
+            ..Comparison::default()
+        };
+        assert_eq!(comparison, expected);
+
+        // From the first reading on that it judged it counts.
+        comparison.add(&[champion(10, Some(11), Some(Verdict::Right))], &from(10, &[]));
+        assert_eq!((comparison.champion, comparison.faults.champion_alone), (1, 1));
+        // What was over by then is near nothing.
+        comparison.add(&of_champion[..1], &from(10, &[alarm(11, 0.9), ended]));
+        assert_eq!((comparison.champion, comparison.challenger_alone), (1, 1));
+        // One that has judged nothing is compared with nothing.
+        comparison.add(&of_champion, &ShadowAlarms::default());
+        assert_eq!((comparison.appliances, comparison.champion), (3, 1));
+    }
+
+    #[test]
+    fn the_first_time_that_it_judges_counts_and_who_alarms_has_judged() {
+        let mut alarms = from(3, &[alarm(5, 0.5)]);
+        alarms.take(&ShadowSaid::Judges { at: day(8) });
+        assert_eq!((alarms.judged_from, alarms.count), (Some(day(3)), 1));
+        let mut alarms = ShadowAlarms::default();
+        alarms.take(&ShadowSaid::Clear { at: day(1) });
+        assert_eq!(alarms, ShadowAlarms::default());
+        alarms.take(&alarm(2, 0.5));
+        assert_eq!(alarms.judged_from, Some(day(2)));
     }
 }

@@ -307,7 +307,7 @@ pub(crate) const TABLES: &[Table] = &[
     ),
     table(
         "shadow",
-        "family:text, appliance:bigint, told:jsonb",
+        "family:text, appliance:bigint, told:jsonb, judged_from:timestamp with time zone",
         "family, appliance",
     ),
     table(

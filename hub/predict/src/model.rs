@@ -167,6 +167,15 @@ impl Model {
         })
     }
 
+    /// The same with a network that gives an error for every window.
+    #[cfg(test)]
+    pub(crate) fn spoiled(mut self) -> Self {
+        if let Judge::Network(network) = &mut self.judge {
+            network.spoil();
+        }
+        self
+    }
+
     pub(crate) fn rules(&self) -> Rules<'_> {
         Rules {
             manifest: &self.manifest,

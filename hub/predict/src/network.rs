@@ -74,6 +74,12 @@ impl Network {
         })
     }
 
+    /// It refuses every window from now on.
+    #[cfg(test)]
+    pub(crate) fn spoil(&mut self) {
+        self.steps += 1;
+    }
+
     pub(crate) fn run(&self, windows: &[&Window]) -> Result<Vec<Reconstruction>, ScoreError> {
         let expected = self.features * self.steps;
         if let Some(wrong) = windows.iter().find(|w| w.scaled.len() != expected) {

@@ -5,6 +5,7 @@
 mod highest;
 mod ledger;
 mod place;
+mod room;
 mod shadow;
 
 #[cfg(test)]
@@ -36,11 +37,6 @@ use ledger::Ledger;
 use place::Place;
 use shadow::Shadow;
 
-/// A calibrated detector with its place here takes about 10 kB by what its parts hold: 8 features, a window of 32 steps and
-/// 240 points of evidence.
-const DETECTOR_BYTES: usize = 10 << 10;
-/// Detectors kept in memory: 1 GiB of them. Beyond it those that were used longest ago are saved and read back when needed.
-const DETECTORS_MAX: usize = (1 << 30) / DETECTOR_BYTES;
 /// Rows of one partition that are read again at a time, at least.
 const SHARE_MIN: i64 = 16;
 /// Checkpoints are looked for so often, since each batch with one waits for the disk; and at once if there were too many.
@@ -59,7 +55,9 @@ pub struct Watch {
     highest: Highest,
     places: BTreeMap<u8, Place>,
     shadow: Shadow,
-    detectors_max: usize,
+    /// What appliances in memory take, and may.
+    bytes: usize,
+    bytes_max: usize,
     /// When it is looked next whose turn it is to be saved.
     save_at: Option<Instant>,
     progress: Arc<dyn Progress>,
@@ -91,6 +89,8 @@ struct Unit {
     used: u64,
     /// As which it is counted.
     state: WatchState,
+    /// What it takes by that.
+    bytes: usize,
 }
 
 impl Watch {
@@ -108,12 +108,9 @@ impl Watch {
             ledger: Ledger::default(),
             highest: Highest::default(),
             places: places.collect(),
+            bytes: 0,
             // A challenger's detectors take the same room again.
-            detectors_max: if shadow.is_on() {
-                DETECTORS_MAX / 2
-            } else {
-                DETECTORS_MAX
-            },
+            bytes_max: room::BYTES_MAX / if shadow.is_on() { 2 } else { 1 },
             shadow,
             save_at: None,
             progress,
@@ -184,12 +181,15 @@ impl Watch {
                 self.restore(subject, model)
             }
         };
+        let state = self.state_of(subject.appliance);
         let unit = Unit {
             is_watched: model.is_some(),
             after,
             used: self.round,
-            state: self.state_of(subject.appliance),
+            state,
+            bytes: self.bytes_of(subject.appliance, state),
         };
+        self.bytes += unit.bytes;
         *self.states.entry(unit.state).or_default() += 1;
         self.by_use.insert((unit.used, subject.appliance));
         self.units.insert(subject.appliance, unit);
@@ -225,14 +225,20 @@ impl Watch {
         }
     }
 
+    fn bytes_of(&self, appliance: ApplianceId, state: WatchState) -> usize {
+        room::bytes_of(self.detectors.get(appliance).map(|(model, _)| model), state)
+    }
+
     /// Counts appliances as what their detectors say now.
     fn recount(&mut self, appliances: impl IntoIterator<Item = ApplianceId>) {
         for appliance in appliances {
             let state = self.state_of(appliance);
+            let bytes = self.bytes_of(appliance, state);
             if let Some(unit) = self.units.get_mut(&appliance) {
                 let before = std::mem::replace(&mut unit.state, state);
                 *self.states.entry(before).or_default() -= 1;
                 *self.states.entry(state).or_default() += 1;
+                self.bytes = self.bytes - std::mem::replace(&mut unit.bytes, bytes) + bytes;
             }
         }
     }
@@ -240,6 +246,7 @@ impl Watch {
     fn drop_unit(&mut self, appliance: ApplianceId) {
         if let Some(unit) = self.units.remove(&appliance) {
             *self.states.entry(unit.state).or_default() -= 1;
+            self.bytes -= unit.bytes;
             self.by_use.remove(&(unit.used, appliance));
             self.detectors.remove(appliance);
             self.highest.forget(appliance);
@@ -361,9 +368,7 @@ impl Watch {
             saved.extend(due.appliances);
             self.save_at = if due.more { None } else { Some(now + SAVE_EVERY) };
         }
-        let surplus = self.units.len().saturating_sub(self.detectors_max);
-        let oldest = self.by_use.iter().take_while(|(used, _)| *used < self.round);
-        let leaving: Vec<ApplianceId> = oldest.take(surplus).map(|(_, appliance)| *appliance).collect();
+        let leaving = self.leaving();
         saved.extend(&leaving);
 
         let arrived: BTreeSet<u8> = arrived.iter().map(|up_to| up_to.partition).collect();
@@ -400,6 +405,22 @@ impl Watch {
             scores,
             shadow: self.shadow.take(),
         }
+    }
+
+    /// Appliances that have to make room: those that were used longest ago, and not in this round.
+    fn leaving(&self) -> Vec<ApplianceId> {
+        let mut surplus = self.bytes.saturating_sub(self.bytes_max);
+        let oldest = self.by_use.iter().take_while(|(used, _)| *used < self.round);
+        let mut leaving = Vec::new();
+        for (_, appliance) in oldest {
+            if surplus == 0 {
+                break;
+            }
+            let bytes = self.units.get(appliance).map_or(0, |unit| unit.bytes);
+            surplus = surplus.saturating_sub(bytes);
+            leaving.push(*appliance);
+        }
+        leaving
     }
 
     /// How far a partition has come, if rows have arrived or fewer have to be read again than before.

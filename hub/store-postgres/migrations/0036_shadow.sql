@@ -11,11 +11,13 @@ create table challenge (
     constraint challenge_dropped_is_whole check (num_nonnulls(dropped_at, dropped) in (0, 2))
 );
 
--- What a challenger said of an appliance: its alarms, the newest of them with their times. They open nothing.
+-- What a challenger said of an appliance that it judges: since which reading, and its alarms, the newest of them with their times.
+-- They open nothing.
 create table shadow (
-    family    text not null,
-    appliance bigint not null,
-    told      jsonb not null,
+    family      text not null,
+    appliance   bigint not null,
+    told        jsonb not null,
+    judged_from timestamptz not null,
     primary key (family, appliance)
 ) with (fillfactor = 70);
 

@@ -137,14 +137,14 @@ pub struct KeptChallenge {
     pub dropped: Option<(Timestamp, String)>,
 }
 
-/// Alarms at one appliance since a challenge began.
+/// What both say of one appliance that the challenger judges.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Challenged {
     /// The appliance.
     pub appliance: ApplianceId,
-    /// Those of the champion: findings that were recorded first since then, by the time of the hub.
+    /// Alarms of the champion: findings that rose since the challenger judged there, or stood then.
     pub champion: Vec<ChampionAlarm>,
-    /// Those of the challenger.
+    /// Alarms of the challenger, and since when it has judged.
     pub challenger: ShadowAlarms,
 }
 
@@ -191,7 +191,7 @@ pub trait PredictionStore: Send + Sync {
     /// Challenges that are kept, by family.
     async fn challenges(&self) -> Result<Vec<KeptChallenge>>;
 
-    /// Appliances at which champion or challenger of this family alarmed since their challenge began, in order of id, those behind
+    /// Appliances that the challenger of this family has judged, with the alarms of both since then, in order of id, those behind
     /// `after`, at most `limit`; none where there is no challenge.
     async fn challenged(&self, family: &str, after: Option<ApplianceId>, limit: usize) -> Result<Vec<Challenged>>;
 

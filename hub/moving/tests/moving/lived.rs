@@ -32,7 +32,7 @@ const BY_HAND: &str = r#"
     insert into watching select min(id), '{"state": "watched", "since": null, "calibrated": 42, "calibration": 42, "every_ms": 0,
         "needs_ms": 0, "missing": 0, "channels": 8, "several_states": false, "unjudged": {"repeated": 3}}' from appliance;
     insert into challenge values ('pump-rig', 'pump-rig/2', '5f', 'pump-rig/1', '2026-01-01', '2026-01-02', E'it "failed"\n');
-    insert into shadow select 'pump-rig', min(id), '{"count": 1, "newest": []}' from appliance;
+    insert into shadow select 'pump-rig', min(id), '{"count": 1, "newest": []}', '2026-01-01' from appliance;
     insert into score_month select tenant, id, 'washing-machine', 24314, 0.1 from appliance order by id limit 1;
     insert into budget values ('acme', 'dishwasher', '{"watched": 7}', 3);
     insert into budget_model values ('acme', 'dishwasher', '', '{"watched": 7}');

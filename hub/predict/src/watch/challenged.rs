@@ -56,7 +56,7 @@ fn rises(said: &[(ApplianceId, ShadowSaid)]) -> usize {
 #[test]
 fn a_challenger_changes_nothing_that_its_champion_says_or_holds() {
     let (alone, watch_alone) = through(&registry());
-    assert!(alone.begun.is_empty() && alone.said.is_empty());
+    assert!(alone.begun.is_empty() && alone.said.is_empty() && alone.judged_from.is_empty());
     // One that is the same, and one to which more is an alarm.
     let lower = [
         ("threshold = 2.1", "threshold = 1.0"),
@@ -76,6 +76,16 @@ fn a_challenger_changes_nothing_that_its_champion_says_or_holds() {
             .collect();
         assert_eq!(begun, [("pump-rig/2", "pump-rig/1")]);
         assert!(beside.dropped.is_empty());
+        // Calibration, and a full window behind it.
+        let model = registry.get("pump-rig").unwrap().manifest();
+        let window = model.autoencoder.as_ref().unwrap().window;
+        let first = i64::from(model.baseline.calibration) + i64::try_from(window).unwrap() - 1;
+        for pump in 1..=3 {
+            let from = beside.judged_from[&ApplianceId(pump)];
+            let rows = beside.rows.iter().filter(|row| row.appliance == ApplianceId(pump));
+            let since = from.duration_since(rows.map(|row| row.at).min().unwrap());
+            assert_eq!(since.as_secs(), first, "pump {pump}");
+        }
         let told = alone
             .told
             .iter()
@@ -116,6 +126,7 @@ fn a_killed_scorer_hears_of_a_challenger_what_one_hears_that_never_was() {
         }
     }
     assert_eq!(killed.said, whole.said);
+    assert_eq!(killed.judged_from, whole.judged_from);
     assert_eq!(killed.told, whole.told);
 }
 
@@ -147,4 +158,24 @@ fn a_challenger_that_fails_is_dropped_with_the_reason_and_its_champion_goes_on()
     assert!(watch.shadow.is_on());
     store.run(&mut watch, ROUND, now);
     assert_eq!(store.told.len(), alone.told.len());
+}
+
+#[test]
+fn a_challenger_whose_network_gives_an_error_is_dropped_with_what_that_says_and_its_champion_goes_on() {
+    let (alone, watch_alone) = through(&registry());
+    let (folder, registry) = challenged(&[]);
+    let mut store = Fake::new(pumps(&registry, 1..=3, SECONDS));
+    let mut watch = store.start(&registry, MANY);
+    let model = Model::load(&folder.path().join("2")).unwrap().spoiled();
+    watch.shadow.replace_model("pump-rig", Arc::new(model));
+    store.run(&mut watch, ROUND, Instant::now());
+    let why = &store.dropped["pump-rig"];
+    assert!(why.contains("window has 256 values, the model takes 264"), "{why}");
+    assert!(!watch.shadow.is_on());
+    // Nothing of the round in which it failed is heard, and it had judged nothing before.
+    assert!(store.said.is_empty() && store.judged_from.is_empty());
+    assert_eq!(store.told, alone.told);
+    for pump in 1..=3 {
+        assert_eq!(watch.state(ApplianceId(pump)), watch_alone.state(ApplianceId(pump)));
+    }
 }

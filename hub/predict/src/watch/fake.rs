@@ -95,6 +95,8 @@ pub(super) struct Fake {
     pub(super) in_shadow: BTreeMap<ApplianceId, Checkpoint>,
     /// What challengers said, and what was told of them.
     pub(super) said: Vec<(ApplianceId, ShadowSaid)>,
+    /// Since when they judge, as they said it first.
+    pub(super) judged_from: BTreeMap<ApplianceId, Timestamp>,
     pub(super) begun: Vec<Challenge>,
     pub(super) dropped: BTreeMap<String, String>,
     pub(super) fresh_after: BTreeMap<ApplianceId, i64>,
@@ -118,6 +120,7 @@ impl Fake {
             checkpoints: BTreeMap::new(),
             in_shadow: BTreeMap::new(),
             said: Vec::new(),
+            judged_from: BTreeMap::new(),
             begun: Vec::new(),
             dropped: BTreeMap::new(),
             fresh_after: BTreeMap::new(),
@@ -128,9 +131,9 @@ impl Fake {
     }
 
     /// A scorer that has just been started.
-    pub(super) fn start(&self, registry: &Arc<Registry>, detectors_max: usize) -> Watch {
+    pub(super) fn start(&self, registry: &Arc<Registry>, pumps_max: usize) -> Watch {
         let mut watch = Watch::new(registry.clone(), &[self.offset], Arc::new(()));
-        watch.detectors_max = detectors_max;
+        watch.bytes_max = pumps_max * super::room::DETECTOR_BYTES;
         watch
     }
 
@@ -197,6 +200,11 @@ impl Fake {
         self.begun.extend(shadow.begun);
         self.dropped.extend(shadow.dropped);
         for (_, appliance, said) in shadow.said {
+            if let ShadowSaid::Judges { at } = said {
+                self.judged_from.entry(appliance).or_insert(at);
+                continue;
+            }
+            assert!(self.judged_from.contains_key(&appliance), "who says something judges");
             assert!(self.in_shadow.contains_key(&appliance), "saved with what it says");
             self.said.push((appliance, said));
         }

@@ -1,7 +1,7 @@
 //! Challengers: scored with the rows of their champions, and heard for comparison only. One that fails is dropped with the
 //! reason; nothing of it reaches a champion, which is given its rows first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ struct Challenger {
     detectors: Detectors,
     /// For each appliance the row up to which its checkpoint goes.
     after: HashMap<ApplianceId, i64>,
+    /// Appliances of which it was said that it judges them.
+    judges: HashSet<ApplianceId>,
 }
 
 impl Shadow {
@@ -50,6 +52,7 @@ impl Shadow {
                 model: model.clone(),
                 detectors: Detectors::default(),
                 after: HashMap::new(),
+                judges: HashSet::new(),
             };
             shadow.challengers.insert(family.to_owned(), challenger);
         }
@@ -81,6 +84,7 @@ impl Shadow {
         for challenger in self.challengers.values_mut() {
             challenger.detectors.remove(appliance);
             challenger.after.remove(&appliance);
+            challenger.judges.remove(&appliance);
         }
     }
 
@@ -89,10 +93,17 @@ impl Shadow {
         let mut failed = Vec::new();
         for (family, challenger) in &mut self.challengers {
             match challenger.give(rows, again) {
+                Ok(_) if again => {}
                 Ok(judged) => {
-                    let said = judged.iter().filter_map(said);
-                    let said = said.map(|(appliance, said)| (family.clone(), appliance, said));
-                    self.commit.said.extend(said);
+                    for step in &judged {
+                        let appliance = step.row.appliance;
+                        let first = step.verdict.judged && challenger.judges.insert(appliance);
+                        let judges = first.then_some(ShadowSaid::Judges { at: step.verdict.at });
+                        let said = judges.into_iter().chain(said(step));
+                        self.commit
+                            .said
+                            .extend(said.map(|said| (family.clone(), appliance, said)));
+                    }
                 }
                 Err(why) => failed.push((family.clone(), why)),
             }
@@ -122,9 +133,12 @@ impl Shadow {
         })
     }
 
-    /// Appliances of which a challenger says something: its state is saved with that, so that it is said once.
+    /// Appliances of which a challenger says something that is said once: its state is saved with that. That it judges may be said
+    /// again.
     pub(super) fn heard(&self) -> impl Iterator<Item = ApplianceId> {
-        self.commit.said.iter().map(|(_, appliance, _)| *appliance)
+        let said = self.commit.said.iter();
+        let once = said.filter(|(.., said)| !matches!(said, ShadowSaid::Judges { .. }));
+        once.map(|(_, appliance, _)| *appliance)
     }
 
     /// Puts another detector in the place of a challenger's.
@@ -133,6 +147,14 @@ impl Shadow {
         if let Some(challenger) = self.challengers.get_mut(family) {
             let model = challenger.model.clone();
             challenger.detectors.insert(appliance, model, detector);
+        }
+    }
+
+    /// Scores another model in the place of a challenger, of appliances that come.
+    #[cfg(test)]
+    pub(super) fn replace_model(&mut self, family: &str, model: Arc<Model>) {
+        if let Some(challenger) = self.challengers.get_mut(family) {
+            challenger.model = model;
         }
     }
 
@@ -167,19 +189,14 @@ impl Challenger {
     }
 }
 
-fn said(judged: &Judged) -> Option<(ApplianceId, ShadowSaid)> {
+fn said(judged: &Judged) -> Option<ShadowSaid> {
     let at = judged.verdict.at;
     Some(match judged.news.as_ref()? {
-        Observation::Clear { appliance } => (*appliance, ShadowSaid::Clear { at }),
-        Observation::Alarm {
-            appliance, prediction, ..
-        } => {
-            let said = ShadowSaid::Alarm {
-                at,
-                fault_class: prediction.fault_class.clone(),
-                probability: prediction.probability,
-            };
-            (*appliance, said)
-        }
+        Observation::Clear { .. } => ShadowSaid::Clear { at },
+        Observation::Alarm { prediction, .. } => ShadowSaid::Alarm {
+            at,
+            fault_class: prediction.fault_class.clone(),
+            probability: prediction.probability,
+        },
     })
 }

@@ -28,12 +28,14 @@ const FILLED: &str = "(select id, tenant_no, partition, row_number() over (parti
 /// What is told of each.
 const WATCHING: &str = r#"{"state": "watched", "since": null, "calibrated": 42, "calibration": 42, "every_ms": 0, "needs_ms": 0,
     "missing": 0, "channels": 3, "several_states": false, "unjudged": {}}"#;
+/// What a challenger has said of each.
+const SAID: &str = r#"{"count": 0, "newest": []}"#;
 /// The number of a sequence as `sequence` has it.
 const LOW: &str = "(-9223372036854775808)::bigint";
 const COLUMNS: &str = "appliance, ingest_no, at, received_at, boot, seq, trace_high, trace_low, tenant_no, partition, \
     profile_no, lane, c1, c2, c3";
 /// Tables that grow; `telemetry` stands for its parts.
-const GROWING: &str = "telemetry, late, sequence, checkpoint, watching, appliance, appliance_status, device_day, \
+const GROWING: &str = "telemetry, late, sequence, checkpoint, watching, shadow, appliance, appliance_status, device_day, \
     fleet_hour, mqtt_session, score_month, finding, ticket, appointment, timeline, attempt, household, person, phone";
 /// Every table of this database that has rows of its own, and the hypertable's parts, which are in a schema of their own.
 const TABLES: &str = "select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace \
@@ -158,6 +160,7 @@ pub async fn wipe(sql: &mut PgConnection) {
         "appliance_birth",
         "watching",
         "score_month",
+        "shadow",
     ] {
         sql.execute(format!("delete from {table}").as_str()).await.unwrap();
     }
@@ -323,6 +326,9 @@ fn beside(size: &Size) -> Vec<String> {
         "insert into budget_model (tenant, family, model, entry) \
          select 'acme', 'washing-machine', model, '{}' from unnest(array['', 'WM7']) model on conflict do nothing"
             .to_owned(),
+        format!(
+            "insert into shadow (family, appliance, told, judged_from) select 'washing-machine', a.id, '{SAID}', '{now}' from {FILLED}"
+        ),
         format!(
             "insert into appliance_birth (appliance, at, boot, model, firmware, sdk, reset, takes_cbor, settings, \
                dropped_events, dropped_telemetry, dropped_events_in_all, dropped_telemetry_in_all) \

@@ -19,7 +19,7 @@ const SHOWN: usize = 200;
 /// Tables that may consist of parts, whose names begin like theirs.
 const IN_PARTS: [&str; 2] = ["telemetry", "late"];
 /// The others that grow with devices or with time.
-const WHOLE: [&str; 19] = [
+const WHOLE: [&str; 20] = [
     "score_month",
     "sequence",
     "checkpoint",
@@ -27,6 +27,7 @@ const WHOLE: [&str; 19] = [
     "appliance_status",
     "appliance_birth",
     "watching",
+    "shadow",
     "device_day",
     "fleet_hour",
     "mqtt_session",

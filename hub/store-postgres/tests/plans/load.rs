@@ -1,6 +1,7 @@
 //! The load: what a hub asks of its store while devices report, from its start on. Few rows at a time, so that a statement
 //! that reads more than its own shows.
 
+use crate::challenger;
 use crate::explain::Plans;
 use hub_core::budget::Month;
 use hub_core::id::{ApplianceId, TraceId};
@@ -366,6 +367,7 @@ impl Load<'_> {
                     .map(|id| self.score_of(*id))
                     .collect(),
                 watching: appliances.iter().filter(|_| saves).map(watching).collect(),
+                shadow: challenger::said(if saves { appliances.as_slice() } else { &[] }, self.now),
                 checkpoints: appliances.into_iter().filter(|_| saves).map(checkpoint).collect(),
                 observations: if saves {
                     std::mem::take(&mut observations)

@@ -4,6 +4,7 @@
 //! statistics and each kind of plan, and once by plans that were made while nothing was stored.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod challenger;
 mod desk;
 mod explain;
 mod fill;

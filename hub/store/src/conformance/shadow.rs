@@ -21,6 +21,10 @@ fn challenge(version: u32) -> Challenge {
     }
 }
 
+fn judges(appliance: ApplianceId, minutes: i64) -> (String, ApplianceId, ShadowSaid) {
+    (FAMILY.to_owned(), appliance, ShadowSaid::Judges { at: after(minutes) })
+}
+
 fn rises(appliance: ApplianceId, minutes: i64) -> (String, ApplianceId, ShadowSaid) {
     let said = ShadowSaid::Alarm {
         at: after(minutes),
@@ -68,19 +72,20 @@ pub(super) async fn what_a_challenger_says_is_kept_and_opens_nothing(h: &dyn Har
     assert!(store.challenges().await.unwrap().is_empty());
     // Of no challenge, so that nothing is kept.
     says(&*store, vec![rises(ids[0], 0)], 0).await;
-    // A finding of before the challenge is none of its champion's alarms.
+    // Nothing is compared before the challenger judges.
     let alarms = |id| seen(vec![alarm(id, "drain_pump_wear", 0.95)]);
     store.commit_scoring(&alarms(ids[0]), morning()).await.unwrap();
     begins(&*store, 2, 1).await;
     assert!(challenged(&*store, None, 10).await.is_empty());
 
-    let clear = (FAMILY.to_owned(), ids[1], ShadowSaid::Clear { at: after(5) });
-    says(
-        &*store,
-        vec![rises(ids[1], 3), rises(ids[1], 4), clear, rises(ids[2], 4)],
-        5,
-    )
-    .await;
+    let clear = |id, minutes| (FAMILY.to_owned(), id, ShadowSaid::Clear { at: after(minutes) });
+    // An end without a beginning is nothing.
+    says(&*store, vec![clear(ids[2], 1)], 1).await;
+    assert!(challenged(&*store, None, 10).await.is_empty());
+    says(&*store, vec![judges(ids[1], 0), rises(ids[1], 3), judges(ids[0], 1)], 3).await;
+    // What is said again changes nothing, and what comes later is added.
+    let later = vec![rises(ids[1], 4), judges(ids[1], 4), clear(ids[1], 5), rises(ids[2], 4)];
+    says(&*store, later, 5).await;
     let ticket = store.commit_scoring(&alarms(ids[1]), after(6)).await.unwrap()[0].opened;
     let outcome = Outcome {
         resolution: Resolution::ConfirmedFixed,
@@ -100,13 +105,18 @@ pub(super) async fn what_a_challenger_says_is_kept_and_opens_nothing(h: &dyn Har
     assert_eq!((kept[0].begun_at, &kept[0].dropped), (after(1), &None));
     let all = challenged(&*store, None, 10).await;
     let shown: Vec<ApplianceId> = all.iter().map(|one| one.appliance).collect();
-    assert_eq!(shown, ids[1..]);
-    let alarms = &all[0].challenger;
+    assert_eq!(shown, ids);
+    let from: Vec<_> = all.iter().map(|one| one.challenger.judged_from).collect();
+    assert_eq!(from, [Some(after(1)), Some(after(0)), Some(after(4))]);
+    // It stood when the challenger began to judge there.
+    assert_eq!((all[0].champion.len(), all[0].challenger.count), (1, 0));
+    let alarms = &all[1].challenger;
     assert_eq!((alarms.count, alarms.newest[0].until), (1, Some(after(5))));
-    assert_eq!(all[0].champion[0].verdict, Some(Verdict::Right));
+    assert_eq!(all[1].champion[0].verdict, Some(Verdict::Right));
+    assert_eq!((all[2].champion.len(), all[2].challenger.count), (0, 1));
     // Page by page.
     assert_eq!(challenged(&*store, None, 1).await, all[..1]);
-    assert_eq!(challenged(&*store, Some(ids[1]), 10).await, all[1..]);
+    assert_eq!(challenged(&*store, Some(ids[1]), 10).await, all[2..]);
     let mut comparison = Comparison::default();
     all.iter()
         .for_each(|one| comparison.add(&one.champion, &one.challenger));
@@ -114,7 +124,10 @@ pub(super) async fn what_a_challenger_says_is_kept_and_opens_nothing(h: &dyn Har
         both: 1,
         champion_alone: 0,
     };
-    assert_eq!((comparison.champion, comparison.challenger), (1, 2));
+    assert_eq!(
+        (comparison.appliances, comparison.champion, comparison.challenger),
+        (3, 1, 2)
+    );
     assert_eq!((comparison.faults, comparison.challenger_alone), (both, 1));
 }
 

@@ -6,7 +6,7 @@ use hub_core::finding::{Finding, FindingState};
 use hub_core::id::ApplianceId;
 use hub_core::shadow::{ChampionAlarm, ShadowAlarms};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A challenge, with what its challenger said of appliances.
 #[derive(Debug, Clone)]
@@ -48,22 +48,21 @@ impl State {
         let Some(shadow) = self.shadows.get(family) else {
             return Vec::new();
         };
-        let is_champions = |finding: &&Finding| {
-            finding.first_seen >= shadow.kept.begun_at && finding.prediction.model == shadow.kept.challenge.champion
-        };
-        let findings = || self.findings.values().filter(is_champions);
-        let ids: BTreeSet<ApplianceId> = findings()
-            .map(|finding| finding.appliance)
-            .chain(shadow.said.keys().copied())
-            .collect();
-        let behind = ids.into_iter().filter(|id| after.is_none_or(|after| *id > after));
-        let challenged = |appliance: ApplianceId| Challenged {
-            appliance,
-            champion: findings()
-                .filter(|finding| finding.appliance == appliance)
-                .map(|finding| self.champion_alarm(finding))
-                .collect(),
-            challenger: shadow.said.get(&appliance).cloned().unwrap_or_default(),
+        let judged = shadow
+            .said
+            .iter()
+            .filter_map(|(id, said)| Some((*id, said, said.judged_from?)));
+        let behind = judged.filter(|(id, ..)| after.is_none_or(|after| *id > after));
+        let is_champions = |finding: &&Finding| finding.prediction.model == shadow.kept.challenge.champion;
+        let challenged = |(appliance, said, from): (ApplianceId, &ShadowAlarms, Timestamp)| {
+            let findings = self.findings.values().filter(is_champions);
+            let alarms = findings.filter(|finding| finding.appliance == appliance);
+            let alarms = alarms.map(|finding| self.champion_alarm(finding));
+            Challenged {
+                appliance,
+                champion: alarms.filter(|alarm| alarm.reaches(from)).collect(),
+                challenger: said.clone(),
+            }
         };
         behind.take(limit).map(challenged).collect()
     }

@@ -1,5 +1,6 @@
-//! The network alone: windows a second in batches of one, eight and 64, beside onnxruntime on one thread with the same file and
-//! the same windows.
+//! The network alone: windows a second given to it one, eight and 64 at a time, beside onnxruntime on one thread with the same file
+//! and the same windows. The hub's network runs eight windows at a time whatever it is given: one is filled up with seven that are
+//! empty, and 64 are eight runs of eight. onnxruntime runs what it is given as one batch.
 
 use super::{Plan, pump, timed};
 use crate::bar::median;
@@ -11,7 +12,7 @@ use std::process::Command;
 use tests_hub::clients;
 use tests_hub::hub::project;
 
-/// Windows given to the network together.
+/// Windows given together: to the hub's network as runs of eight, to onnxruntime as one batch.
 const BATCHES: [usize; 3] = [1, 8, 64];
 /// Part of a number by which two libraries may differ.
 const APART_MAX: f32 = 1e-4;
@@ -34,7 +35,10 @@ pub(super) fn measure(plan: Plan, model: &Model) -> Result<()> {
     for _ in 0..plan.rounds {
         for (batch, seconds) in BATCHES.into_iter().zip(&mut seconds) {
             let (all, took) = timed(|| reconstructed(model, &windows, batch))?;
-            ensure!(made.is_empty() || all == made, "batches of {batch} give other numbers");
+            ensure!(
+                made.is_empty() || all == made,
+                "{batch} windows at a time give other numbers"
+            );
             made = all;
             seconds.push(took);
         }
@@ -45,13 +49,13 @@ pub(super) fn measure(plan: Plan, model: &Model) -> Result<()> {
         let beside = peer.as_ref().and_then(|peer| {
             let own = peer.rates.get(&batch)?;
             Some(format!(
-                ", onnxruntime {} on one thread {own:.0}, {:.2} of it",
+                ", onnxruntime {} on one thread in batches of {batch} {own:.0}, {:.2} of it",
                 peer.version,
                 rate / own
             ))
         });
         println!(
-            "network, batches of {batch}: {rate:.0} windows a second{}",
+            "network, {batch} windows given at a time, in runs of 8: {rate:.0} windows a second{}",
             beside.unwrap_or_default()
         );
     }

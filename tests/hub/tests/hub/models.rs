@@ -145,7 +145,9 @@ async fn models_come_and_go_while_the_hub_runs_and_no_window_is_lost() {
     for piece in [
         "champion    pump-rig/1",
         "challenger  pump-rig/2",
-        "alarms      champion 1,",
+        // It still learns what is normal for this pump, so the champion's alarm is not held against it.
+        "judged      0 appliances",
+        "alarms      champion 0, challenger 0",
     ] {
         assert!(compared.contains(piece), "{compared}");
     }

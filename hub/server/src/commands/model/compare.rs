@@ -1,4 +1,4 @@
-//! `forecall model compare`: a challenger beside its champion, by what both said of the same appliances since the challenge began.
+//! `forecall model compare`: a challenger beside its champion, by what both said of the same appliances since both judge there.
 
 use crate::commands::args::ConfigArgs;
 use crate::commands::target::open_existing;
@@ -38,19 +38,18 @@ async fn compare(store: &dyn PredictionStore, family: &str) -> Result<String> {
         )
     })?;
     let mut comparison = Comparison::default();
-    let (mut appliances, mut after) = (0, None);
+    let mut after = None;
     loop {
         let page = store.challenged(family, after, PAGE_MAX).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.appliance);
-        appliances += page.len();
         page.iter()
             .for_each(|one| comparison.add(&one.champion, &one.challenger));
     }
-    Ok(text(&kept, &comparison, appliances))
+    Ok(text(&kept, &comparison))
 }
 
-fn text(kept: &KeptChallenge, seen: &Comparison, appliances: usize) -> String {
+fn text(kept: &KeptChallenge, seen: &Comparison) -> String {
     let challenge = &kept.challenge;
     let mut lines = vec![
         format!("champion    {}", challenge.champion),
@@ -61,8 +60,11 @@ fn text(kept: &KeptChallenge, seen: &Comparison, appliances: usize) -> String {
         lines.push(format!("dropped     {at}: {why}; tried again when the hub starts"));
     }
     lines.push(format!(
-        "alarms      champion {}, challenger {}, at {appliances} appliances; of the champion's the challenger saw {}, and {} of its \
-         own the champion did not",
+        "judged      {} appliances; an alarm that had risen before the challenger had learned what is normal there is not counted",
+        seen.appliances
+    ));
+    lines.push(format!(
+        "alarms      champion {}, challenger {}; of the champion's the challenger saw {}, and {} of its own the champion did not",
         seen.champion, seen.challenger, seen.agreed, seen.challenger_alone
     ));
     let judged = |what: &str, judged: &Judged, then: [&str; 2]| {
@@ -106,6 +108,7 @@ mod tests {
             dropped: Some((jiff::Timestamp::UNIX_EPOCH, "it failed".to_owned())),
         };
         let seen = Comparison {
+            appliances: 12,
             champion: 9,
             challenger: 7,
             agreed: 6,
@@ -119,11 +122,11 @@ mod tests {
                 champion_alone: 2,
             },
         };
-        let said = text(&kept, &seen, 12);
+        let said = text(&kept, &seen);
         for line in [
             "dropped     1970-01-01T00:00:00Z: it failed; tried again when the hub starts",
-            "alarms      champion 9, challenger 7, at 12 appliances; of the champion's the challenger saw 6, and 1 of its own the \
-             champion did not",
+            "judged      12 appliances; an alarm that had risen before the challenger had learned what is normal there is not counted",
+            "alarms      champion 9, challenger 7; of the champion's the challenger saw 6, and 1 of its own the champion did not",
             "tickets on which a fault was found 6: the challenger saw 5, missed 1",
             "tickets on which there was none 3: the challenger alarmed falsely too on 1, was rightly silent on 2",
         ] {

@@ -1,0 +1,55 @@
+//! What an appliance takes of memory, by its kind of detector: how many there is room for follows from that.
+
+use hub_core::watching::WatchState;
+
+use crate::model::Model;
+
+/// Bytes of appliances in memory. Beyond it those that were used longest ago are saved and read back when needed.
+pub(super) const BYTES_MAX: usize = 1 << 30;
+/// A calibrated detector with its place here takes about 10 kB by what its parts hold: 8 features, a window of 32 steps and
+/// 240 points of evidence.
+pub(super) const DETECTOR_BYTES: usize = 10 << 10;
+/// One without a network that watches: it has no window, and its evidence in bytes. `make bench-predict` measures it.
+const GENERIC_BYTES: usize = 2 << 10;
+/// Of a step and feature that such a one calibrates with.
+const STEP_BYTES: usize = 4;
+/// An appliance that no model watches has a place and no detector.
+const PLACE_BYTES: usize = 256;
+
+/// What an appliance in this state takes under this model.
+pub(super) fn bytes_of(model: Option<&Model>, state: WatchState) -> usize {
+    let Some(model) = model else {
+        return PLACE_BYTES;
+    };
+    if model.has_network() {
+        return DETECTOR_BYTES;
+    }
+    let manifest = model.manifest();
+    let steps = match state {
+        WatchState::Watched => 0,
+        _ => usize::try_from(manifest.baseline.calibration).unwrap_or(usize::MAX),
+    };
+    let learned = steps.saturating_mul(manifest.features.len() * STEP_BYTES);
+    GENERIC_BYTES.saturating_add(learned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::load_family;
+    use std::path::Path;
+
+    #[test]
+    fn five_without_a_network_have_room_where_one_with_a_network_has() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+        let pump = Model::load(&models.join("pump-rig")).unwrap();
+        let file = models.join("profiles/fridge.toml");
+        let fridge = Model::generic(&file, load_family(&file).unwrap().profile).unwrap();
+        let watched = bytes_of(Some(&fridge), WatchState::Watched);
+        assert_eq!(5 * watched, bytes_of(Some(&pump), WatchState::Watched));
+        // 40 steps of six features, while they are collected.
+        let calibrating = bytes_of(Some(&fridge), WatchState::Calibrating);
+        assert_eq!(calibrating - watched, 40 * 6 * STEP_BYTES);
+        assert!(bytes_of(None, WatchState::NoModel) < watched);
+    }
+}
