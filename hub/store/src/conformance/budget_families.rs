@@ -30,7 +30,8 @@ pub(super) async fn families_are_those_of_the_tenants_own_scores_and_appliances(
     assert_eq!(store.families_scored().await.unwrap(), pairs, "no pair beyond");
     assert!(store.families_kept().await.unwrap().is_empty());
     assert!(store.scores_of(&beta, FAMILY, month()).await.unwrap().is_empty());
-    let stated = store.state_budget(&lena(), &acme, "tumble-dryer", Budgets::default(), 0.01, morning());
+    let (by, default) = (lena(), Budgets::default());
+    let stated = store.state_budget(&by, &acme, "tumble-dryer", default, 0.01, morning());
     stated.await.unwrap();
     let kept = [(acme.clone(), "tumble-dryer".to_owned())];
     assert_eq!(store.families_kept().await.unwrap(), kept);
