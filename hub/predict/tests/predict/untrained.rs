@@ -369,3 +369,108 @@ fn idle_is_not_mixed_into_what_is_normal() {
     assert_eq!(prediction.top[0].channel, "motor_current_a");
     assert!((prediction.top[0].baseline_mean - 2.03).abs() < 0.02, "{prediction:?}");
 }
+
+/// Who made a model for these appliances is told that it is not served; something else in its place would not be seen.
+#[test]
+fn a_refused_folder_hands_its_appliances_to_nobody() {
+    let directory = models_dir();
+    let copy = |family: &str, files: &[&str]| {
+        let profile = format!("profiles/{family}.toml");
+        std::fs::copy(models().join(&profile), directory.path().join(&profile)).unwrap();
+        std::fs::create_dir(directory.path().join(family)).unwrap();
+        for file in files {
+            std::fs::copy(
+                models().join(family).join(file),
+                directory.path().join(family).join(file),
+            )
+            .unwrap();
+        }
+    };
+    let files = ["manifest.toml", "model.onnx", "golden.jsonl"];
+    copy("pump-rig", &files);
+    // A washing machine's network was not copied.
+    copy("washing-machine", &["manifest.toml", "golden.jsonl"]);
+    let spoiled = Registry::load(directory.path()).unwrap();
+    assert_eq!((spoiled.families().count(), spoiled.refused().len()), (1, 1));
+    assert!(spoiled.of(None, "washing-machine").is_none() && spoiled.is_refused("washing-machine"));
+    assert!(!spoiled.watched().contains(&"washing-machine".to_owned()));
+    assert_eq!(
+        spoiled.generics().map(|(profile, _)| profile).collect::<Vec<_>>(),
+        ["boiler"]
+    );
+    // Asked for by name it is there, and the others are as they were.
+    let named = spoiled.of(Some("generic"), "washing-machine").unwrap();
+    assert_eq!(named.version(), "generic/1");
+    assert_eq!(spoiled.of(None, "boiler").unwrap().version(), "generic/1");
+    assert_eq!(spoiled.of(None, "pump-rig").unwrap().version(), "pump-rig/1");
+    // So with a manifest that cannot be read at all.
+    let manifest = directory.path().join("washing-machine/manifest.toml");
+    for text in ["family = \"washing-machine\"\nversion = one", "{"] {
+        std::fs::write(&manifest, text).unwrap();
+        let spoiled = Registry::load(directory.path()).unwrap();
+        assert!(spoiled.of(None, "washing-machine").is_none(), "{text}");
+    }
+    // Mended, or taken away.
+    for file in files {
+        let from = models().join("washing-machine").join(file);
+        std::fs::copy(from, directory.path().join("washing-machine").join(file)).unwrap();
+    }
+    let mended = spoiled.load_again(directory.path()).unwrap();
+    assert!(mended.of(None, "washing-machine").unwrap().has_network() && !mended.serves_as(&spoiled));
+    std::fs::remove_dir_all(directory.path().join("washing-machine")).unwrap();
+    let gone = spoiled.load_again(directory.path()).unwrap();
+    assert_eq!(gone.of(None, "washing-machine").unwrap().version(), "generic/1");
+}
+
+/// A feature without its condition cannot be compared, so an appliance of which no other is left is not watched.
+#[test]
+fn nothing_left_to_compare_is_said_not_to_be_watched() {
+    let model = &BOILERS.model;
+    let mut detector = Detector::new(model);
+    let (room, current) = (0, 3);
+    // Which features are freed of the room's temperature was learned; what is left without it is taken away as well.
+    let rule = model.manifest().detector.as_ref().unwrap();
+    let is_freed = |name: &str| rule.conditions.iter().any(|one| one.feature == name);
+    for (number, mut row) in rows(6, 120, None).into_iter().enumerate() {
+        if number >= 320 {
+            row.values[room] = None;
+            for (place, name) in [(1, "water_c"), (current, "pump_current_a")] {
+                if !is_freed(name) {
+                    row.values[place] = None;
+                }
+            }
+        }
+        step(&mut detector, model, &row).unwrap();
+        let state = detector.watching(model).state;
+        match number {
+            ..320 if number > 200 => assert_eq!(state, WatchState::Watched),
+            340.. => assert_eq!(state, WatchState::ChannelsMissing),
+            _ => {}
+        }
+    }
+    // Nor while it calibrates.
+    let mut detector = Detector::new(model);
+    for mut row in rows(6, 10, None) {
+        row.values = vec![None, None, row.values[2], None];
+        step(&mut detector, model, &row).unwrap();
+    }
+    assert!(is_freed("power_w"));
+    assert_eq!(detector.watching(model).state, WatchState::ChannelsMissing);
+}
+
+/// The channel that tells running from idle never comes: no row is of any step.
+#[test]
+fn a_phase_that_never_comes_is_said() {
+    let registry = Registry::load(&models()).unwrap();
+    let model = registry.of(Some("generic"), "washing-machine").unwrap();
+    let place = |name: &str| model.profile().position(name).unwrap();
+    let start = Timestamp::from_second(1_700_006_400).unwrap();
+    let mut detector = Detector::new(model);
+    for hour in 0..60_i32 {
+        let mut values = vec![None; model.profile().channels.len()];
+        values[place("motor_current_a")] = Some(2.0 + 0.01 * f64::from(hour % 7));
+        let at = start + SignedDuration::from_hours(i64::from(hour));
+        step(&mut detector, model, &Row { at, values }).unwrap();
+    }
+    assert_eq!(detector.watching(model).state, WatchState::ChannelsMissing);
+}
