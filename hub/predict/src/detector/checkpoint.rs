@@ -19,6 +19,8 @@ pub enum CheckpointError {
         written: String,
         /// The model asked for.
         wanted: String,
+        /// An alarm stood.
+        alarming: bool,
     },
     /// Not a checkpoint of this program's version.
     #[error("checkpoint is damaged or of another program version")]
@@ -42,6 +44,7 @@ impl Detector {
         let wanted = model.state();
         if detector.model != wanted {
             return Err(CheckpointError::OtherModel {
+                alarming: detector.alarming(),
                 written: detector.model,
                 wanted: wanted.to_owned(),
             });

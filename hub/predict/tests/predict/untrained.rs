@@ -1,5 +1,6 @@
 //! The detector without a network on the hub's road: a family of a folder, and family `generic` of a profile alone.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use hub_core::watching::WatchState;
 use hub_predict::{
     CheckpointError, Detector, Detectors, Manner, Model, Registry, Row, Verdict, WINDOWS_MAX, Watch, score_csv, stored,
 };
-use hub_store::prediction::ScoringSubject;
+use hub_store::prediction::{Checkpoint, ScoringSubject};
 use hub_store::telemetry::StoredRow;
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
@@ -182,14 +183,7 @@ fn a_profile_alone_is_watched_by_generic_until_a_model_is_there() {
     assert!(Arc::ptr_eq(named, generic), "loaded once");
     assert_eq!(both.generics().count(), 0);
     // Its profile gets a channel: what it had learned is of other features.
-    let path = directory.path().join("profiles/boiler.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let channel =
-        "[[channels]]\nid = 5\nname = \"flow_l_min\"\nunit = \"l/min\"\ndecimals = 1\nmin = 0.0\nmax = 90.0\n\n[words]";
-    let text = text
-        .replacen("[words]", channel, 1)
-        .replacen("version = 1", "version = 2", 1);
-    std::fs::write(&path, text + "flow_l_min = { zh-CN = \"流量\", en = \"flow\" }\n").unwrap();
+    grow(directory.path());
     let grown = both.load_again(directory.path()).unwrap();
     assert!(!grown.serves_as(&both));
     let state = Detector::new(generic).checkpoint();
@@ -205,6 +199,97 @@ fn a_profile_alone_is_watched_by_generic_until_a_model_is_there() {
         ["fridge"]
     );
     assert!(shipped.of(Some("generic"), "pump-rig").is_some());
+}
+
+/// Appends a channel that is measured to the boiler's profile.
+fn grow(directory: &Path) {
+    let path = directory.join("profiles/boiler.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let channel =
+        "[[channels]]\nid = 5\nname = \"flow_l_min\"\nunit = \"l/min\"\ndecimals = 1\nmin = 0.0\nmax = 90.0\n\n[words]";
+    let text = text
+        .replacen("[words]", channel, 1)
+        .replacen("version = 1", "version = 2", 1);
+    std::fs::write(&path, text + "flow_l_min = { zh-CN = \"流量\", en = \"flow\" }\n").unwrap();
+}
+
+/// Its normal is learned again with the channel that has come, and nobody would tell the end of the alarm that stands.
+#[test]
+fn an_alarm_ends_when_what_raised_it_is_not_known_any_more() {
+    let directory = models_dir();
+    let before = Registry::load(directory.path()).unwrap();
+    let model = before.of(None, "boiler").unwrap();
+    let rows = stored(UNIT, model.profile(), 1, &rows(2, 150, Some(100)));
+    let (first, last) = rows.split_at(rows.len() - 1);
+    let (verdicts, state) = judged(model, first.to_vec(), &[(usize::MAX, false)]);
+    assert!(verdicts.last().unwrap().alarm);
+    grow(directory.path());
+    for (registry, ends) in [(Registry::load(directory.path()).unwrap(), true), (before, false)] {
+        let mut watch = Watch::new(Arc::new(registry), &[], Arc::new(()));
+        watch.admit(&ScoringSubject {
+            appliance: UNIT,
+            profile: "boiler".to_owned(),
+            model: None,
+            checkpoints: vec![Checkpoint {
+                appliance: UNIT,
+                model: "generic/1".to_owned(),
+                ingest_no: first.len() as i64,
+                state: state.clone(),
+            }],
+            fresh_after: 0,
+        });
+        let commit = watch.score(last.to_vec(), Instant::now()).commit;
+        let ended = [Observation::Clear { appliance: UNIT }];
+        assert_eq!(commit.observations == ended, ends);
+        assert_eq!(commit.observations.is_empty(), !ends);
+    }
+}
+
+/// A restart takes nothing back and tells nothing twice: what was told is in the state, and stands as long as the alarm does.
+#[test]
+fn an_alarm_is_not_told_again_after_a_restart() {
+    let model = &BOILERS.model;
+    let rows = stored(UNIT, model.profile(), 1, &rows(1, 200, Some(60)));
+    let told = |every: usize| {
+        let mut detectors = Detectors::default();
+        detectors.insert(UNIT, model.clone(), Detector::new(model));
+        let manner = Manner {
+            again: false,
+            windows: WINDOWS_MAX,
+            progress: &(),
+        };
+        let mut told = Vec::new();
+        for rows in rows.chunks(every) {
+            let batch = detectors.score(rows.to_vec(), &manner);
+            told.extend(batch.judged.into_iter().filter_map(|step| step.news));
+            let state = detectors.get(UNIT).unwrap().1.checkpoint();
+            detectors.insert(UNIT, model.clone(), Detector::restore(model, &state).unwrap());
+        }
+        told
+    };
+    let whole = told(usize::MAX);
+    assert!(matches!(whole[0], Observation::Alarm { .. }));
+    assert_eq!(told(1), whole);
+    assert_eq!(told(37), whole);
+}
+
+/// Steps without a value of what is watched are held for nothing.
+#[test]
+fn steps_in_which_nothing_was_measured_hold_nothing() {
+    let model = &BOILERS.model;
+    let mut life = rows(1, 130, Some(60));
+    for row in &mut life[400..] {
+        // The room is no sign of health.
+        row.values = vec![row.values[0], None, None, None];
+    }
+    let (verdicts, _) = judged(model, stored(UNIT, model.profile(), 1, &life), &[(usize::MAX, false)]);
+    let (before, silent) = verdicts.split_at(199);
+    let standing = before.last().unwrap().prediction.as_ref().unwrap();
+    for verdict in &silent[2..] {
+        assert!(!verdict.judged && verdict.alarm && verdict.held == 0.0, "{verdict:?}");
+        assert!(verdict.prediction.as_ref().unwrap().score >= standing.score);
+    }
+    assert!(silent.len() > 40, "{}", silent.len());
 }
 
 /// Days of the pump rig's eight channels under family `generic`.
