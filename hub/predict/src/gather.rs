@@ -205,8 +205,9 @@ impl Gather {
     fn give(&mut self, row: Gathered, need: &Need, whole: &mut Vec<Row>) {
         if self.without.is_empty() {
             self.without.resize(need.channels.len(), 0);
-            let running = need.running.and_then(|running| self.without.get_mut(running));
-            running.into_iter().for_each(|without| *without = NEVER);
+            if let Some(running) = need.running.and_then(|running| self.without.get_mut(running)) {
+                *running = NEVER;
+            }
         }
         self.without.resize(need.channels.len(), 0);
         let is_of_run = need.has_phase(&row);

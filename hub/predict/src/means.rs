@@ -68,7 +68,11 @@ impl Means {
         if self.span.is_some_and(|(_, last)| at <= last) {
             return None;
         }
-        let ended = if period == self.period { None } else { self.close(at, rule) };
+        let ended = if period == self.period {
+            None
+        } else {
+            self.close(at, rule)
+        };
         self.period = period;
         self.runs = runs.unwrap_or(self.runs);
         if self.runs {
@@ -183,7 +187,14 @@ mod tests {
     #[test]
     fn rows_that_come_too_seldom_are_told_from_a_short_while_of_running() {
         let thin = |seconds: &[i64], has_idle: bool| {
-            let (mut means, rule) = (Means::new(1), MeansRule { min_rows: 4, has_idle, ..RULE });
+            let (mut means, rule) = (
+                Means::new(1),
+                MeansRule {
+                    min_rows: 4,
+                    has_idle,
+                    ..RULE
+                },
+            );
             let push = |second: &i64| {
                 let at = Timestamp::from_second(*second).unwrap();
                 means.push(at, &[Some(1.0)], Some(true), rule)

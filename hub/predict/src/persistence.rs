@@ -179,7 +179,10 @@ mod tests {
     fn what_was_held_is_kept_for_as_long_as_the_detectors_own_alarm_stands() {
         let mut state = Persistence::new();
         let mut last = None;
-        for (i, (score, stands)) in [(1.5, false), (1.4, false), (1.6, true), (0.1, true)].iter().enumerate() {
+        for (i, (score, stands)) in [(1.5, false), (1.4, false), (1.6, true), (0.1, true)]
+            .iter()
+            .enumerate()
+        {
             let at = Timestamp::from_second(i as i64).unwrap();
             last = Some(state.follow(*score, *stands, at, &rule()));
         }

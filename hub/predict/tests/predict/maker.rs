@@ -213,7 +213,12 @@ fn a_folder_that_was_spoiled_is_refused_by_name_and_the_old_model_goes_on() {
         ),
         (manifest, "clear_after = 12", "clear_after = 13", "other figures"),
         (manifest, "probability = 0.3", "probability = 0.31", "other figures"),
-        (manifest, "kind = \"generic\"", "kind = \"generic\"\ncall = 9.0", "other figures"),
+        (
+            manifest,
+            "kind = \"generic\"",
+            "kind = \"generic\"\ncall = 9.0",
+            "other figures",
+        ),
         (
             manifest,
             "kind = \"generic\"",
