@@ -148,7 +148,7 @@ impl Detectors {
         let told = told.map(|(class, probability)| Told {
             class: class.to_owned(),
             probability,
-            score: detector.held_peak(),
+            score: detector.told(),
         });
         let watched = Watched {
             alarming: detector.alarming(),
@@ -285,6 +285,7 @@ impl Watched {
         self.alarming = verdict.alarm;
         if ended {
             self.told = None;
+            self.detector.note_told(None);
             return Some(Observation::Clear { appliance });
         }
         let prediction = verdict.prediction.as_ref()?;
@@ -304,6 +305,7 @@ impl Watched {
             probability: prediction.probability,
             score: prediction.score,
         });
+        self.detector.note_told(Some(prediction.score));
         Some(Observation::Alarm {
             appliance,
             prediction: Box::new(prediction.clone()),

@@ -48,6 +48,10 @@ pub struct Detector {
     fault: Option<(String, Severity)>,
     recent: Recent,
     intake: Intake,
+    /// Score with which the alarm that stands was told last.
+    told: Option<f32>,
+    /// Steps, one after the other, in which nothing could be compared.
+    empty_for: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,6 +123,8 @@ impl Detector {
             fault: None,
             recent: Recent::new(),
             intake: Intake::new(0),
+            told: None,
+            empty_for: 0,
         }
     }
 
@@ -138,6 +144,8 @@ impl Detector {
             fault: None,
             recent: Recent::new(),
             intake: Intake::new(n),
+            told: None,
+            empty_for: 0,
         }
     }
 
@@ -149,9 +157,14 @@ impl Detector {
         }
     }
 
-    /// The highest score that was held in the deviation that is under way; 0 without one.
-    pub fn held_peak(&self) -> f32 {
-        self.persistence.held_peak()
+    /// Score with which the alarm that stands was told; of a state that does not say it, what was held at most.
+    pub(crate) fn told(&self) -> f32 {
+        self.told.unwrap_or_else(|| self.persistence.held_peak().max(1.0))
+    }
+
+    /// Notes with which score an alarm was told; none when its end is.
+    pub(crate) fn note_told(&mut self, score: Option<f32>) {
+        self.told = score;
     }
 
     /// What the alarm that stands after the newest concluded step was named, and how probable it has become: no verdict of
@@ -227,7 +240,7 @@ impl Detector {
             self.end_calibration(manifest);
         }
         let completed = self.resampler.push(manifest, profile, row);
-        self.intake.note_run(completed.sparse_run);
+        self.note_completed(&completed, rules);
         let steps = completed.steps.into_iter();
         match (&mut self.stage, rules.kit) {
             (Stage::Generic(own), Some(kit)) => {
@@ -317,12 +330,13 @@ impl Detector {
             values: pending.raw,
             suspect: pending.suspect,
         };
-        if let Stage::Generic(_) = &self.stage {
+        if let Stage::Generic(own) = &mut self.stage {
             if let Some(said) = pending.said {
                 if pending.after_gap {
                     self.persistence.interrupt();
                 }
-                let state = self.persistence.next(said.score(), verdict.at, &manifest.persistence);
+                let state = said.hold(&mut self.persistence, verdict.at, manifest);
+                own.draw(verdict.at, &said, manifest);
                 said.tell(&mut verdict, state, model);
             }
             return verdict;

@@ -12,6 +12,9 @@ use crate::table::Row;
 
 /// Rows of the model that were without a channel, one after the other, until that channel is awaited no longer.
 const AWAITED: u32 = 10;
+/// Counted from here: rows without the channel that tells running from idle, if it has never come. One that comes on change alone may be
+/// without it for long; one that never comes has no step.
+const NEVER: u32 = 1 << 31;
 /// So far ahead of its receipt a reading may be, and so much further ahead than any before: clocks differ, and messages are under
 /// way for a while.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_secs(5);
@@ -27,7 +30,7 @@ pub(crate) struct Gather {
     lead: SignedDuration,
     /// A row from further ahead, and by how much, until one of a later time comes.
     ahead: Option<(Gathered, SignedDuration)>,
-    /// Rows given on, one after the other, that were without a channel; for each channel that the model reads.
+    /// Rows given on, one after the other, that were without a channel; for each channel that the model reads. See [`NEVER`].
     without: Vec<u32>,
     /// Rows that made nothing since one was given on, since their time had passed.
     passed: u32,
@@ -49,6 +52,8 @@ pub(crate) struct Need {
     channels: Vec<usize>,
     /// The one of these that tells the phase of a programme, by its place among them: a row without it is of no run.
     phase: Option<usize>,
+    /// The one that tells running from idle, by its place among them.
+    running: Option<usize>,
     /// A channel that comes again begins the next row, however close that is: all rows of a run, or of a mean, count.
     again_is_next: bool,
     /// Channels that may be missing before nothing can be judged.
@@ -189,7 +194,7 @@ impl Gather {
     fn give_or_keep(&mut self, row: Gathered, need: &Need, whole: &mut Vec<Row>) {
         let is_awaited = |(i, channel): (usize, &usize)| {
             let without = self.without.get(i).copied().unwrap_or(0);
-            without < AWAITED && row.value(*channel).is_none()
+            !is_missing(without) && row.value(*channel).is_none()
         };
         match need.channels.iter().enumerate().any(is_awaited) {
             true => self.open = Some(row),
@@ -198,6 +203,12 @@ impl Gather {
     }
 
     fn give(&mut self, row: Gathered, need: &Need, whole: &mut Vec<Row>) {
+        if self.without.is_empty() {
+            self.without.resize(need.channels.len(), 0);
+            if let Some(running) = need.running.and_then(|running| self.without.get_mut(running)) {
+                *running = NEVER;
+            }
+        }
         self.without.resize(need.channels.len(), 0);
         let is_of_run = need.has_phase(&row);
         for (i, (without, channel)) in self.without.iter_mut().zip(&need.channels).enumerate() {
@@ -231,14 +242,15 @@ impl Gather {
 
     /// Channels that are awaited no longer.
     pub(crate) fn missing(&self) -> usize {
-        self.without.iter().filter(|without| **without >= AWAITED).count()
+        self.without.iter().filter(|without| is_missing(**without)).count()
     }
 
     /// So much is missing that nothing can be judged: half of the channels, or the one that tells the programme's phase; without a
-    /// network, which watches what is there, all of them.
+    /// network, which watches what is there, all of them, or the one that tells running from idle, if it has never come.
     pub(crate) fn lacks(&self, need: &Need) -> bool {
-        let without = |i: usize| self.without.get(i).is_some_and(|without| *without >= AWAITED);
-        need.phase.is_some_and(without) || self.missing() > need.missing_max
+        let without = |i: usize| self.without.get(i).copied().filter(|without| is_missing(*without));
+        let never = |i: usize| without(i).is_some_and(|without| without >= NEVER);
+        need.phase.and_then(without).is_some() || need.running.is_some_and(never) || self.missing() > need.missing_max
     }
 
     /// Readings whose time had passed, one after the other.
@@ -250,6 +262,11 @@ impl Gather {
     pub(crate) fn every(&self) -> SignedDuration {
         self.every
     }
+}
+
+/// Whether a channel is awaited no longer, when so many rows were without it.
+fn is_missing(without: u32) -> bool {
+    without & !NEVER >= AWAITED
 }
 
 impl Gathered {
@@ -295,17 +312,20 @@ impl Need {
         let read = features.flat_map(|feature| [Some(&feature.channel), feature.per.as_ref().map(|per| &per.channel)]);
         let mut channels: Vec<usize> = read.flatten().filter_map(|name| profile.position(name)).collect();
         channels.extend(phase);
-        channels.extend(running.and_then(|running| profile.position(&running.channel)));
+        let running = running.and_then(|running| profile.position(&running.channel));
+        channels.extend(running);
         channels.sort_unstable();
         channels.dedup();
         let tolerated = match manifest.detector {
             None => channels.len().div_ceil(2),
             Some(_) => channels.len(),
         };
+        let place = |of: usize| channels.iter().position(|channel| *channel == of);
         Self {
             missing_max: tolerated.saturating_sub(1),
             again_is_next: matches!(manifest.resampling, Resampling::Cycle { .. } | Resampling::Mean { .. }),
-            phase: phase.and_then(|phase| channels.iter().position(|channel| *channel == phase)),
+            phase: phase.and_then(place),
+            running: running.and_then(place),
             channels,
             span_s: (1.0 - EARLY) * period_s,
         }

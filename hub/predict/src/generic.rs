@@ -58,6 +58,8 @@ pub enum Step {
         rose: bool,
         /// It stands by the slow score alone: something for a ticket, never for a call.
         slow: bool,
+        /// The step had a value of a channel that is watched. Without one scores and alarm are as before, and nothing was held.
+        measured: bool,
     },
 }
 

@@ -60,7 +60,7 @@ pub enum GoldenError {
         /// What the network says.
         got: f32,
     },
-    /// The features of a model without a network are others, or in another order.
+    /// The features of a model without a network are others, in another order, or read from other channels.
     #[error("life {name} is of the features {expected}, and the manifest has {got}")]
     Features {
         /// The life.
@@ -68,6 +68,18 @@ pub enum GoldenError {
         /// Features that the file says.
         expected: String,
         /// Features of the manifest.
+        got: String,
+    },
+    /// A figure of the manifest of a model without a network is another than when the model was made.
+    #[error(
+        "life {name} was made of other figures than the manifest has (periods, floors, conditions, thresholds): expected the sum {expected}, it is {got}"
+    )]
+    Figures {
+        /// The life.
+        name: String,
+        /// What the file says.
+        expected: String,
+        /// SHA-256 over the figures of the manifest.
         got: String,
     },
     /// The detector without a network gives other scores.

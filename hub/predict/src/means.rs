@@ -27,6 +27,17 @@ pub(crate) struct MeansRule {
     pub(crate) period_s: f64,
     pub(crate) gap_s: f64,
     pub(crate) min_rows: u32,
+    /// A channel tells running from idle, so that not every row counts.
+    pub(crate) has_idle: bool,
+}
+
+/// A period that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ended {
+    /// It is a step of the model.
+    Whole(Step),
+    /// It is none, since its rows come too seldom.
+    Thin,
 }
 
 impl Means {
@@ -42,14 +53,14 @@ impl Means {
     }
 
     /// Takes a row: the value of each feature, and whether the appliance runs, where the row says so. Gives the period that this row
-    /// ends, if that had rows enough. A row from before the period counts for none.
+    /// ends, if rows of it count. A row from before the period counts for none.
     pub(crate) fn push(
         &mut self,
         at: Timestamp,
         values: &[Option<f64>],
         runs: Option<bool>,
         rule: MeansRule,
-    ) -> Option<Step> {
+    ) -> Option<Ended> {
         // Whole seconds by `Manifest::check`.
         let period_ms = (rule.period_s * 1_000.0) as i64;
         let at = at.as_millisecond();
@@ -57,7 +68,11 @@ impl Means {
         if self.span.is_some_and(|(_, last)| at <= last) {
             return None;
         }
-        let ended = if period == self.period { None } else { self.close(rule) };
+        let ended = if period == self.period {
+            None
+        } else {
+            self.close(at, rule)
+        };
         self.period = period;
         self.runs = runs.unwrap_or(self.runs);
         if self.runs {
@@ -73,17 +88,24 @@ impl Means {
         ended
     }
 
-    fn close(&mut self, rule: MeansRule) -> Option<Step> {
+    /// Ends the period, behind which comes a row of this time.
+    fn close(&mut self, next: i64, rule: MeansRule) -> Option<Ended> {
         let features = self.sums.len();
         let sums = std::mem::replace(&mut self.sums, vec![(0.0, 0); features]);
         let rows = std::mem::take(&mut self.rows);
         let (first, last) = self.span.take()?;
         if rows < rule.min_rows {
-            return None;
+            // Where idle rows count for nothing, a short while of running is no fault of the rows: how far they are apart tells.
+            let apart_ms = match rows {
+                0 | 1 => next - last,
+                rows => (last - first) / i64::from(rows - 1),
+            };
+            let is_thin = !rule.has_idle || apart_ms as f64 * f64::from(rule.min_rows) > 1_000.0 * rule.period_s;
+            return is_thin.then_some(Ended::Thin);
         }
         let silent_s = self.before.map(|before| (first - before) as f64 / 1_000.0);
         self.before = Some(last);
-        Some(Step {
+        Some(Ended::Whole(Step {
             at: Timestamp::from_millisecond(last).ok()?,
             raw: sums
                 .into_iter()
@@ -91,7 +113,7 @@ impl Means {
                 .collect(),
             after_gap: silent_s.is_none_or(|silent_s| silent_s > rule.gap_s),
             filled: false,
-        })
+        }))
     }
 }
 
@@ -103,14 +125,22 @@ mod tests {
         period_s: 60.0,
         gap_s: 120.0,
         min_rows: 2,
+        has_idle: true,
     };
+
+    fn step(ended: Ended) -> Option<Step> {
+        match ended {
+            Ended::Whole(step) => Some(step),
+            Ended::Thin => None,
+        }
+    }
 
     /// Seconds, values and whether it runs, to the seconds of steps, their values, and those behind a gap.
     fn steps(rows: &[(i64, f64, Option<bool>)]) -> Vec<(i64, Option<f64>, bool)> {
         let mut means = Means::new(1);
         let push = |(second, value, runs): &(i64, f64, Option<bool>)| {
             let at = Timestamp::from_second(*second).unwrap();
-            means.push(at, &[Some(*value)], *runs, RULE)
+            means.push(at, &[Some(*value)], *runs, RULE).and_then(step)
         };
         let steps = rows.iter().filter_map(push);
         steps
@@ -150,6 +180,32 @@ mod tests {
         };
         push(0, [Some(f64::NAN), None]);
         push(1, [Some(4.0), None]);
-        assert_eq!(push(60, [None, None]).unwrap().raw, [Some(4.0), None]);
+        let ended = push(60, [None, None]).and_then(step).unwrap();
+        assert_eq!(ended.raw, [Some(4.0), None]);
+    }
+
+    #[test]
+    fn rows_that_come_too_seldom_are_told_from_a_short_while_of_running() {
+        let thin = |seconds: &[i64], has_idle: bool| {
+            let (mut means, rule) = (
+                Means::new(1),
+                MeansRule {
+                    min_rows: 4,
+                    has_idle,
+                    ..RULE
+                },
+            );
+            let push = |second: &i64| {
+                let at = Timestamp::from_second(*second).unwrap();
+                means.push(at, &[Some(1.0)], Some(true), rule)
+            };
+            seconds.iter().filter_map(push).collect::<Vec<_>>()
+        };
+        // Two rows of a minute are none of four; where it may stand idle, rows that are a second apart are few since it ran so briefly.
+        assert_eq!(thin(&[0, 30, 60], true), [Ended::Thin]);
+        assert_eq!(thin(&[0, 60], true), [Ended::Thin]);
+        assert!(thin(&[0, 1, 2, 60], true).is_empty());
+        assert_eq!(thin(&[0, 1, 2, 60], false), [Ended::Thin]);
+        assert!(matches!(thin(&[0, 1, 2, 3, 60], false)[..], [Ended::Whole(_)]));
     }
 }

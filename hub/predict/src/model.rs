@@ -128,7 +128,8 @@ impl Model {
         let path = folder.join("golden.jsonl");
         let judge = match (Kit::of(&manifest, &family.profile), &manifest.autoencoder) {
             (Some(kit), _) => {
-                golden::check_steps(&read(&path)?, &kit).map_err(|source| ModelError::Golden { path, source })?;
+                golden::check_steps(&read(&path)?, &kit, &manifest)
+                    .map_err(|source| ModelError::Golden { path, source })?;
                 Judge::Generic(kit)
             }
             (None, autoencoder) => {

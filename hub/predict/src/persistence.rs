@@ -63,11 +63,42 @@ impl Persistence {
         }
     }
 
-    pub(crate) fn next(&mut self, score: f32, at: Timestamp, rule: &manifest::Persistence) -> AlarmState {
-        self.recent.push_back(score);
-        while self.recent.len() > rule.hold {
-            self.recent.pop_front();
+    /// The same for a detector that says itself whether its alarm `stands`: what was held at most is kept for as long as it does.
+    pub(crate) fn follow(
+        &mut self,
+        score: f32,
+        stands: bool,
+        at: Timestamp,
+        rule: &manifest::Persistence,
+    ) -> AlarmState {
+        self.push(score, rule);
+        self.alarm = stands;
+        self.healthy_steps = 0;
+        if stands || score >= rule.clear_below {
+            self.since.get_or_insert(at);
+        } else {
+            self.since = None;
+            self.held_peak = 0.0;
         }
+        let held = self.held(rule).unwrap_or(0.0);
+        AlarmState {
+            held,
+            ..self.unchanged()
+        }
+    }
+
+    /// A step in which nothing was measured: nothing is held with it, and nothing heals.
+    pub(crate) fn unchanged(&self) -> AlarmState {
+        AlarmState {
+            alarm: self.alarm,
+            since: self.since,
+            held_peak: self.held_peak,
+            held: 0.0,
+        }
+    }
+
+    pub(crate) fn next(&mut self, score: f32, at: Timestamp, rule: &manifest::Persistence) -> AlarmState {
+        self.push(score, rule);
         if score >= rule.clear_below {
             self.healthy_steps = 0;
             self.since.get_or_insert(at);
@@ -84,20 +115,31 @@ impl Persistence {
             self.since = None;
             self.held_peak = 0.0;
         }
-        let mut held = 0.0;
-        if self.recent.len() == rule.hold {
-            held = self.recent.iter().copied().fold(f32::INFINITY, f32::min);
-            self.alarm |= held >= 1.0;
-            if self.since.is_some() {
-                self.held_peak = self.held_peak.max(held);
-            }
-        }
+        let held = self.held(rule);
+        self.alarm |= held.is_some_and(|held| held >= 1.0);
         AlarmState {
-            alarm: self.alarm,
-            since: self.since,
-            held_peak: self.held_peak,
-            held,
+            held: held.unwrap_or(0.0),
+            ..self.unchanged()
         }
+    }
+
+    fn push(&mut self, score: f32, rule: &manifest::Persistence) {
+        self.recent.push_back(score);
+        while self.recent.len() > rule.hold {
+            self.recent.pop_front();
+        }
+    }
+
+    /// The lowest score of the hold time, noted where a deviation is under way; none where the time is not over.
+    fn held(&mut self, rule: &manifest::Persistence) -> Option<f32> {
+        if self.recent.len() != rule.hold {
+            return None;
+        }
+        let held = self.recent.iter().copied().fold(f32::INFINITY, f32::min);
+        if self.since.is_some() {
+            self.held_peak = self.held_peak.max(held);
+        }
+        Some(held)
     }
 }
 
@@ -131,6 +173,27 @@ mod tests {
     #[test]
     fn an_alarm_ends_only_after_enough_healthy_steps() {
         assert_eq!(run(&[2.0, 2.0, 2.0, 0.4, 0.6, 0.4, 0.4, 2.0]), "..!!!!..");
+    }
+
+    #[test]
+    fn what_was_held_is_kept_for_as_long_as_the_detectors_own_alarm_stands() {
+        let mut state = Persistence::new();
+        let mut last = None;
+        for (i, (score, stands)) in [(1.5, false), (1.4, false), (1.6, true), (0.1, true)]
+            .iter()
+            .enumerate()
+        {
+            let at = Timestamp::from_second(i as i64).unwrap();
+            last = Some(state.follow(*score, *stands, at, &rule()));
+        }
+        let before = last.unwrap();
+        assert_eq!((before.alarm, before.held_peak, before.held), (true, 1.4, 0.1));
+        // Two more healthy steps would end an alarm of this rule; this one ends where its detector says so.
+        let at = Timestamp::from_second(9).unwrap();
+        assert_eq!(state.follow(0.1, true, at, &rule()).held_peak, 1.4);
+        assert_eq!((state.unchanged().held_peak, state.unchanged().held), (1.4, 0.0));
+        let ended = state.follow(0.1, false, at, &rule());
+        assert_eq!((ended.alarm, ended.since, ended.held_peak), (false, None, 0.0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! All models of a directory, by family.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub struct Registry {
     /// Of those, by family, what is scored in the shadow of the one that is served.
     challengers: BTreeMap<String, Arc<Model>>,
     refused: Vec<(PathBuf, ModelError)>,
+    /// Families of refused folders: where none of them is served, nothing else watches their appliances.
+    claimed: BTreeSet<String>,
     serving: Serving,
     /// Families of which a person chose a version that is not there.
     missing: Vec<(String, u32)>,
@@ -114,6 +116,7 @@ impl Registry {
             }
         }
         next.serve(usable);
+        next.claimed = next.refused.iter().flat_map(|(folder, _)| claims(folder)).collect();
         next.generics = self.generics_again(directory, &next.stamps);
         if next.models.is_empty() && (next.generics.is_empty() || !next.refused.is_empty()) {
             let refused = next.refused.iter();
@@ -139,6 +142,7 @@ impl Registry {
             generics: BTreeMap::new(),
             challengers: BTreeMap::new(),
             refused: Vec::new(),
+            claimed: BTreeSet::new(),
             serving: Serving::default(),
             missing: Vec::new(),
             missing_challengers: Vec::new(),
@@ -190,6 +194,7 @@ impl Registry {
         same(&self.models, &other.models)
             && same(&self.generics, &other.generics)
             && same(&self.challengers, &other.challengers)
+            && self.claimed == other.claimed
     }
 
     /// Chooses one model of each family.
@@ -222,12 +227,14 @@ impl Registry {
     }
 
     /// The model that watches an appliance of this profile: the one that is named, `generic` among them; where none is, the one whose
-    /// family bears the profile's name, and family `generic` where there is none either.
+    /// family bears the profile's name, and family `generic` where there is none either. Where the folder of that family is refused there
+    /// is none: who made a model for these appliances is told that it is not served, and not that something else watches them.
     pub fn of(&self, model: Option<&str>, profile: &str) -> Option<&Arc<Model>> {
         let generic = || self.generics.get(profile);
         match model {
             Some(FAMILY) => generic(),
             Some(family) => self.models.get(family),
+            None if self.claimed.contains(profile) => self.models.get(profile),
             None => self.models.get(profile).or_else(generic),
         }
     }
@@ -235,8 +242,13 @@ impl Registry {
     /// Family `generic` for the profiles that no other model is for, by profile.
     pub fn generics(&self) -> impl Iterator<Item = (&str, &Arc<Model>)> {
         let generics = self.generics.iter();
-        let alone = generics.filter(|(profile, _)| !self.models.contains_key(*profile));
+        let alone = generics.filter(|(profile, _)| self.is_alone(profile));
         alone.map(|(profile, model)| (profile.as_str(), model))
+    }
+
+    /// No model is for this profile, nor is there a folder of one that is refused.
+    fn is_alone(&self, profile: &str) -> bool {
+        !self.models.contains_key(profile) && !self.claimed.contains(profile)
     }
 
     /// Names by which appliances are watched, of their model or, where none is named, of their profile.
@@ -245,7 +257,7 @@ impl Registry {
         let mut names: Vec<String> = self
             .models
             .keys()
-            .chain(self.generics.keys())
+            .chain(self.generics.keys().filter(|profile| self.is_alone(profile)))
             .cloned()
             .chain(generic)
             .collect();
@@ -290,6 +302,11 @@ impl Registry {
         &self.missing
     }
 
+    /// Whether a folder of this family is refused and none is served.
+    pub fn is_refused(&self, family: &str) -> bool {
+        self.claimed.contains(family) && !self.models.contains_key(family)
+    }
+
     /// Folders that were refused, and why.
     pub fn refused(&self) -> &[(PathBuf, ModelError)] {
         &self.refused
@@ -303,6 +320,31 @@ fn load(folder: &Path) -> Result<Arc<Model>, ModelError> {
         folder: folder.to_owned(),
     };
     loaded.map_err(gave_up)?.map(Arc::new)
+}
+
+/// The family of a refused folder, by its manifest as far as that can be read at all; else all that may be it: the folder's name, and the
+/// profile.
+fn claims(folder: &Path) -> Vec<String> {
+    let text = std::fs::read(folder.join("manifest.toml")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let said = |key: &str| {
+        let top = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+        top.filter_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('='))
+            .find_map(quoted)
+    };
+    if let Some(family) = said("family") {
+        return vec![family];
+    }
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    said("profile").into_iter().chain(name).collect()
+}
+
+/// The text between quotation marks.
+fn quoted(value: &str) -> Option<String> {
+    let value = value.trim_start();
+    let mark = value.chars().next().filter(|mark| matches!(mark, '"' | '\''))?;
+    let (text, _) = value.get(1..)?.split_once(mark)?;
+    Some(text.to_owned())
 }
 
 /// The files below a directory that decide what [`Registry::load`] gives: those of each model folder, profiles, and

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::cycle::{Cycle, CycleRule, Run};
 use crate::features::Step;
 use crate::manifest::{Feature, Manifest, Resampling};
-use crate::means::{Means, MeansRule};
+use crate::means::{Ended, Means, MeansRule};
 use crate::resample::Period;
 use crate::table::Row;
 
@@ -23,7 +23,7 @@ pub(crate) enum Resampler {
 pub(crate) struct Completed {
     /// Model steps, oldest first.
     pub(crate) steps: Vec<Step>,
-    /// Of a programme run that it ends, whether that is none of the model's steps since its rows come too seldom.
+    /// Of a programme run or a period that it ends, whether that is none of the model's steps since its rows come too seldom.
     pub(crate) sparse_run: Option<bool>,
 }
 
@@ -106,14 +106,22 @@ impl Resampler {
                     period_s: *period_s,
                     gap_s: *gap_s,
                     min_rows: *min_rows,
+                    has_idle: running.is_some(),
                 };
                 let runs = match running {
                     Some(running) => value(&running.channel).map(|value| value >= running.from),
                     None => Some(true),
                 };
-                Completed {
-                    steps: means.push(row.at, &raw, runs, rule).into_iter().collect(),
-                    sparse_run: None,
+                match means.push(row.at, &raw, runs, rule) {
+                    None => Completed::default(),
+                    Some(Ended::Whole(step)) => Completed {
+                        steps: vec![step],
+                        sparse_run: Some(false),
+                    },
+                    Some(Ended::Thin) => Completed {
+                        steps: Vec::new(),
+                        sparse_run: Some(true),
+                    },
                 }
             }
             // `new` and a checkpoint's check pair them.

@@ -93,7 +93,7 @@ impl Summary {
         self.steps += 1;
         if verdict.calibrating {
             self.calibrating += 1;
-        } else if !verdict.judged {
+        } else if !verdict.judged && verdict.suspect.len() < verdict.values.len() {
             Found::one_more(&mut self.alone, line);
         } else if verdict.suspect.len() * 2 >= verdict.values.len() {
             Found::one_more(&mut self.unheard, line);

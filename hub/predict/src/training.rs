@@ -31,7 +31,7 @@ use recordings::Survey;
 
 /// Devices from which a floor is learned, each watched for a month at least.
 pub const DEVICES_MIN: usize = 30;
-/// Values of all steps that are kept while it is learned: 512 MB of memory.
+/// Values of all steps that are kept while it is learned: 512 MB of memory, and some 60 bytes more for each step.
 pub const VALUES_MAX: usize = 32_000_000;
 
 /// What is to be made of which recordings.

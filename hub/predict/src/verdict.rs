@@ -12,7 +12,8 @@ pub struct Verdict {
     pub at: Timestamp,
     /// The baseline is still being learned; no alarm is possible.
     pub calibrating: bool,
-    /// Both detectors have spoken. They do not while calibrating, nor until a window is full; without a network the one has.
+    /// Both detectors have spoken. They do not while calibrating, nor until a window is full; without a network the one has
+    /// spoken of something that was measured.
     pub judged: bool,
     /// The lower of the two scores below: 1.0 means that both have reached their threshold. 0 while calibrating and
     /// until a window is full. Without a network the higher one of the unit's normal as it is now and as it was at first.

@@ -29,7 +29,7 @@ use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
 
 use crate::batch::{Batch, Detectors, Failed, Manner, Progress, WINDOWS_MAX, is_reading};
-use crate::detector::Detector;
+use crate::detector::{CheckpointError, Detector};
 use crate::model::Model;
 use crate::registry::Registry;
 use highest::Highest;
@@ -64,6 +64,10 @@ pub struct Watch {
     is_careful: bool,
     /// How many appliances in memory are in each state.
     states: BTreeMap<WatchState, u64>,
+    /// Models whose states of before could not be continued, as the log has it.
+    begun_again: BTreeSet<String>,
+    /// Ends of alarms of which nobody is left to tell the end.
+    ended: Vec<Observation>,
 }
 
 /// What comes of a round.
@@ -116,6 +120,8 @@ impl Watch {
             progress,
             is_careful: false,
             states: BTreeMap::new(),
+            begun_again: BTreeSet::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -200,7 +206,23 @@ impl Watch {
         let own = subject.checkpoints.iter().find(|c| c.model == model.version());
         let detector = match own.map(|c| Detector::restore(model, &c.state)) {
             Some(Ok(detector)) => detector,
-            Some(Err(error)) => {
+            // The model is of other features now, for all of its appliances: a profile has got a channel.
+            Some(Err(CheckpointError::OtherModel { alarming, .. })) => {
+                if self.begun_again.insert(model.state().to_owned()) {
+                    tracing::warn!(
+                        model = model.version(),
+                        profile = model.profile().name,
+                        "features of the model have changed: the baselines of its appliances start again"
+                    );
+                }
+                if alarming {
+                    let appliance = subject.appliance;
+                    tracing::info!(%appliance, "an alarm ends, since what raised it is not known any more");
+                    self.ended.push(Observation::Clear { appliance });
+                }
+                Detector::new(model)
+            }
+            Some(Err(error @ CheckpointError::Damaged)) => {
                 tracing::warn!(appliance = %subject.appliance, error = &error as &dyn std::error::Error, "checkpoint cannot be read: the baseline starts again");
                 Detector::new(model)
             }
@@ -265,7 +287,8 @@ impl Watch {
             changed,
             failed,
         } = self.give(rows, false);
-        let told = judged.into_iter().filter_map(|judged| judged.news).collect();
+        let mut told = std::mem::take(&mut self.ended);
+        told.extend(judged.into_iter().filter_map(|judged| judged.news));
         let mut counts = UnjudgedCounts::default();
         unjudged.iter().for_each(|(_, why)| counts.add(*why));
         for up_to in &reach {

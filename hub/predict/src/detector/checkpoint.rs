@@ -1,4 +1,4 @@
-//! A detector as bytes: one byte for the form, then its state in postcard's form. Both forms before are read as well.
+//! A detector as bytes: one byte for the form, then its state in postcard's form. The forms before are read as well.
 
 mod before;
 
@@ -7,7 +7,7 @@ use crate::manifest::{Manifest, Resampling};
 use crate::model::Model;
 
 /// First byte of a checkpoint.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Why a checkpoint cannot be continued. The caller starts a new detector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,8 @@ pub enum CheckpointError {
         written: String,
         /// The model asked for.
         wanted: String,
+        /// An alarm stood.
+        alarming: bool,
     },
     /// Not a checkpoint of this program's version.
     #[error("checkpoint is damaged or of another program version")]
@@ -34,6 +36,7 @@ impl Detector {
         let manifest = model.manifest();
         let detector: Detector = match checkpoint.split_first() {
             Some((&VERSION, body)) => postcard::from_bytes(body).map_err(|_| CheckpointError::Damaged)?,
+            Some((&before::THIRD, body)) => before::read_third(body).ok_or(CheckpointError::Damaged)?,
             Some((&before::SECOND, body)) => before::read_second(body).ok_or(CheckpointError::Damaged)?,
             Some((&before::FIRST, body)) => before::read_first(body, manifest).ok_or(CheckpointError::Damaged)?,
             _ => return Err(CheckpointError::Damaged),
@@ -41,6 +44,7 @@ impl Detector {
         let wanted = model.state();
         if detector.model != wanted {
             return Err(CheckpointError::OtherModel {
+                alarming: detector.alarming(),
                 written: detector.model,
                 wanted: wanted.to_owned(),
             });

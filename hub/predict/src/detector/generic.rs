@@ -10,7 +10,7 @@ use crate::features::Step;
 use crate::generic::{self, ChannelBaseline, Settings, Unit};
 use crate::manifest::{Kit, Manifest};
 use crate::model::{Model, Rules};
-use crate::persistence::AlarmState;
+use crate::persistence::{AlarmState, Persistence};
 use crate::stuck::Stuck;
 use crate::table::Row;
 use crate::verdict::Verdict;
@@ -34,6 +34,10 @@ pub(crate) struct Own {
 /// What is said of a step that was compared.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Said {
+    /// It had a value of a feature that is watched.
+    measured: bool,
+    /// How far each feature was from what was normal at first, in floors.
+    deviations: Vec<Option<f64>>,
     score: f32,
     quick_score: f32,
     alarm: bool,
@@ -109,6 +113,17 @@ impl Own {
         self.stuck.see(row, rules.manifest, rules.profile);
     }
 
+    /// Whether a step has nothing that could be compared, whatever its sensors are like: a feature without its condition is as good as
+    /// missing.
+    pub(super) fn is_empty(step: &Step, kit: &Kit) -> bool {
+        Unit::is_empty(&kit.channels, &kit.settings, &step.raw)
+    }
+
+    /// Notes a period that made no step, since its rows come too seldom.
+    pub(super) fn thin(&mut self) {
+        self.run = 0;
+    }
+
     /// Takes a step.
     pub(super) fn step(&mut self, mut step: Step, manifest: &Manifest, kit: &Kit) -> Pending {
         self.stuck.judge(&mut step, manifest);
@@ -128,6 +143,7 @@ impl Own {
                 slow_score,
                 alarm,
                 slow,
+                measured,
                 ..
             } => {
                 let in_force = score.max(slow_score) / settings.threshold;
@@ -136,11 +152,10 @@ impl Own {
                     true => self.since.or(Some(step.at)),
                     false => None,
                 };
-                let deviations = self.unit.deviations(channels, settings, &step.raw);
-                let points = manifest.persistence.evidence_points;
-                self.course.push(step.at, in_force as f32, &deviations, points);
                 let contributions = shares(&top, channels.len());
                 Some(Said {
+                    measured,
+                    deviations: self.unit.deviations(channels, settings, &step.raw),
                     score: in_force as f32,
                     quick_score: (score / settings.threshold) as f32,
                     alarm,
@@ -175,6 +190,13 @@ impl Own {
             watched: None,
             said,
         }
+    }
+
+    /// Adds a step that is concluded to what a ticket draws. Not before: others may be prepared by then, and what is frozen with an
+    /// alarm must hold nothing that came behind it.
+    pub(super) fn draw(&mut self, at: Timestamp, said: &Said, manifest: &Manifest) {
+        let points = manifest.persistence.evidence_points;
+        self.course.push(at, said.score, &said.deviations, points);
     }
 
     /// The features that moved most, with where their averages are.
@@ -228,14 +250,17 @@ impl Own {
 const RUN_MAX: u32 = 600;
 
 impl Said {
-    /// In units of the threshold.
-    pub(super) fn score(&self) -> f32 {
-        self.score
+    /// Takes the score into what is held; nothing of a step in which nothing was measured.
+    pub(super) fn hold(&self, held: &mut Persistence, at: Timestamp, manifest: &Manifest) -> AlarmState {
+        match self.measured {
+            true => held.follow(self.score, self.alarm, at, &manifest.persistence),
+            false => held.unchanged(),
+        }
     }
 
     /// Puts it into the verdict, with what was held of the score.
     pub(super) fn tell(self, verdict: &mut Verdict, held: AlarmState, model: &Model) {
-        verdict.judged = true;
+        verdict.judged = self.measured;
         verdict.score = self.score;
         verdict.held = held.held;
         verdict.baseline_score = self.quick_score;

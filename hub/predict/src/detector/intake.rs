@@ -5,11 +5,13 @@ use hub_core::watching::{Unjudged, UnjudgedCounts, WatchState, Watching};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::generic::Own;
 use super::{Detector, Pending, Resampler, Stage};
 use crate::gather::{Gather, Need};
 use crate::levels::Levels;
 use crate::manifest::{Manifest, Resampling};
-use crate::model::Model;
+use crate::model::{Model, Rules};
+use crate::resampler::Completed;
 
 /// Readings whose time had passed, one after the other, from which on the appliance is not watched.
 const PASSED_MAX: u32 = 60;
@@ -17,8 +19,10 @@ const PASSED_MAX: u32 = 60;
 /// more, and readings come too seldom; half of it less, and they do not.
 const GAPS_MAX: u32 = 8;
 /// Runs, one after the other, of too few rows that are too far apart, and rows come too seldom; a run that is judged, and they do
-/// not.
+/// not. The same of periods.
 const SPARSE_MAX: u32 = 3;
+/// Steps, one after the other, in which no feature is left, and nothing is judged.
+const EMPTY_MAX: u32 = 3;
 /// Rows, one after the other, that lack no channel, until it is told that none is missing: a channel that comes and goes is
 /// told once.
 const WHOLE_ROWS: u32 = 600;
@@ -91,12 +95,20 @@ impl Intake {
         self.is_strained = self.strain >= SPARSE_MAX;
     }
 
+    /// Notes a period of which no step was made, since its rows come too seldom.
+    fn note_thin(&mut self, window: u32) {
+        let most = GAPS_MAX * window;
+        self.strain = (self.strain + most.div_ceil(SPARSE_MAX)).min(most);
+        self.is_strained |= self.strain == most;
+    }
+
     /// The state in which nothing can be judged from what comes now, if that is so.
-    fn barred(&self, need: &Need) -> Option<WatchState> {
+    fn barred(&self, need: &Need, empty_for: u32) -> Option<WatchState> {
         if self.gather.passed() >= PASSED_MAX {
             Some(WatchState::TimesPassed)
         } else {
-            self.gather.lacks(need).then_some(WatchState::ChannelsMissing)
+            let lacks = empty_for >= EMPTY_MAX || self.gather.lacks(need);
+            lacks.then_some(WatchState::ChannelsMissing)
         }
     }
 }
@@ -115,7 +127,13 @@ impl Detector {
         let needs_s = match model.manifest().resampling {
             Resampling::Period { hold_gap_s, .. } => hold_gap_s,
             Resampling::Cycle { period_s, .. } => period_s,
-            Resampling::Mean { gap_s, .. } => gap_s,
+            Resampling::Mean { gap_s, min_rows: 1, .. } => gap_s,
+            Resampling::Mean {
+                period_s,
+                gap_s,
+                min_rows,
+                ..
+            } => gap_s.min(period_s / f64::from(min_rows.max(1))),
         };
         let unsteady = match &self.stage {
             Stage::Generic(own) => own.unsteady(),
@@ -135,6 +153,25 @@ impl Detector {
             channels: number(need.count()),
             several_states: self.intake.levels.several(),
             unjudged: self.intake.unjudged.counts().collect(),
+        }
+    }
+
+    /// Notes what a row completes: whether rows come too seldom for a step, and whether steps have anything that can be compared.
+    pub(super) fn note_completed(&mut self, completed: &Completed, rules: Rules<'_>) {
+        match (&self.resampler, &mut self.stage) {
+            (Resampler::Mean(_), Stage::Generic(own)) if completed.sparse_run == Some(true) => {
+                own.thin();
+                self.intake.note_thin(window(rules.manifest));
+            }
+            (Resampler::Mean(_), _) => {}
+            (Resampler::Period(_) | Resampler::Cycle(_), _) => self.intake.note_run(completed.sparse_run),
+        }
+        let Some(kit) = rules.kit else { return };
+        for step in &completed.steps {
+            self.empty_for = match Own::is_empty(step, kit) {
+                true => self.empty_for.saturating_add(1),
+                false => 0,
+            };
         }
     }
 
@@ -167,7 +204,7 @@ impl Detector {
         }
         let missing = self.intake.gather.missing();
         self.intake.whole_for = counted(self.intake.whole_for, missing > 0, rows);
-        let is_barred = self.intake.barred(need).is_some();
+        let is_barred = self.intake.barred(need, self.empty_for).is_some();
         self.intake.clear_for = counted(self.intake.clear_for, is_barred, rows);
         let state = self.state(need, self.has_full_window(manifest), window(manifest));
         let before = self.intake.standing.filter(|standing| standing.state == state);
@@ -217,7 +254,7 @@ impl Detector {
             Stage::Generic(_) => !is_calibrating,
             Stage::Calibrating(_) | Stage::Watching(_) => is_full,
         };
-        let barred = intake.barred(need);
+        let barred = intake.barred(need, self.empty_for);
         match (barred, before) {
             (Some(WatchState::TimesPassed), _) => WatchState::TimesPassed,
             _ if intake.is_strained => WatchState::TooSeldom,

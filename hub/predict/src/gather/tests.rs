@@ -6,6 +6,7 @@ fn need() -> Need {
     Need {
         channels: vec![0, 1],
         phase: None,
+        running: None,
         again_is_next: false,
         missing_max: 0,
         span_s: 0.75,
@@ -97,6 +98,7 @@ fn of_runs() -> Need {
     Need {
         channels: vec![0, 1],
         phase: Some(0),
+        running: None,
         again_is_next: true,
         missing_max: 0,
         span_s: 45.0,
@@ -220,4 +222,30 @@ fn one_reading_ahead_moves_nothing_and_a_clock_ahead_is_believed() {
         (151.0, "ab", 60.0),
     ]);
     assert_eq!(rows.len(), 4);
+}
+
+/// A channel that tells running from idle may come on change alone; where it never comes, nothing makes a step.
+#[test]
+fn a_channel_of_running_that_never_comes_is_told_and_one_that_came_once_is_not() {
+    let need = Need {
+        running: Some(1),
+        missing_max: 1,
+        ..need()
+    };
+    let lacks = |came: bool| {
+        let mut gather = Gather::new();
+        let mut lacks = Vec::new();
+        for second in 0..30_i32 {
+            let running = (came && second == 0).then_some(1.0);
+            let row = Row {
+                at: at(f64::from(second)),
+                values: vec![Some(20.0), running],
+            };
+            gather.push(&row, row.at, &need);
+            lacks.push(gather.lacks(&need));
+        }
+        (lacks[5], lacks[29], gather.missing())
+    };
+    assert_eq!(lacks(false), (false, true, 1));
+    assert_eq!(lacks(true), (false, false, 1));
 }

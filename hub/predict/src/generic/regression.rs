@@ -28,10 +28,10 @@ pub struct Influence {
 /// The conditions of each channel with an influence, by the steps of each healthy appliance of a fleet, oldest first, with a value
 /// for each channel. A step counts for a channel that it has with all its conditions; a channel of fewer than 1,000 such steps
 /// gets none.
-pub fn conditions<'a>(
+pub fn conditions<'a, S: AsRef<[Option<f64>]> + 'a>(
     channels: &[Channel],
     influences: &[Influence],
-    fleet: impl IntoIterator<Item = &'a [Vec<Option<f64>>]>,
+    fleet: impl IntoIterator<Item = &'a [S]>,
 ) -> Vec<Condition> {
     let of_channel = channels.iter().enumerate().filter_map(|(i, channel)| {
         let by: Vec<Influence> = influences.iter().copied().filter(|one| one.channel == i).collect();
@@ -81,8 +81,8 @@ impl<'a> Regression<'a> {
         Some(terms)
     }
 
-    fn add(&mut self, stretch: &[Vec<Option<f64>>]) {
-        let mut rows: Vec<Vec<f64>> = stretch.iter().filter_map(|step| self.terms(step)).collect();
+    fn add(&mut self, stretch: &[impl AsRef<[Option<f64>]>]) {
+        let mut rows: Vec<Vec<f64>> = stretch.iter().filter_map(|step| self.terms(step.as_ref())).collect();
         let (count, terms) = (rows.len(), self.products.len());
         for term in 0..=terms {
             let mean = rows.iter().map(|row| row[term]).sum::<f64>() / count.max(1) as f64;

@@ -35,7 +35,8 @@ impl Unit {
 
     /// Takes one model step, a value for each channel: the mean of the running rows of one period, or one programme run. More than
     /// three steps are missing before it if `after_gap`; a ticket of this appliance is open if `finding_open`. A value that
-    /// is not finite is missing, and a step without any value changes nothing. A state of other channels begins again.
+    /// is not finite is missing, and a step without any value that can be compared changes nothing. A state of other channels begins
+    /// again.
     pub fn step(
         &mut self,
         channels: &[Channel],
@@ -50,7 +51,7 @@ impl Unit {
         let values = freed(channels, &settings.conditions, values);
         let says_nothing = values.iter().all(Option::is_none);
         match &mut self.stage {
-            Stage::Watching(watching) if says_nothing => watching.unchanged(channels, settings),
+            Stage::Watching(watching) if !watching.hears(&values) => watching.unchanged(channels, settings),
             Stage::Watching(watching) => watching.step(channels, settings, &values, after_gap, finding_open),
             Stage::Calibrating(calibration) if says_nothing => calibration.told(channels.len()),
             Stage::Calibrating(calibration) => {
@@ -114,6 +115,13 @@ impl Unit {
         }
     }
 
+    /// Whether a step has nothing that can be compared, in whatever state the appliance is: no channel has a value together with all its
+    /// conditions.
+    pub(crate) fn is_empty(channels: &[Channel], settings: &Settings, values: &[Option<f64>]) -> bool {
+        let freed = freed(channels, &settings.conditions, values);
+        freed.iter().all(Option::is_none)
+    }
+
     /// The value of a channel that is so many floors from what was normal at first, in the channel's unit; none of one that is not
     /// watched.
     pub fn value_at(&self, channels: &[Channel], settings: &Settings, channel: usize, floors: f64) -> Option<f64> {
@@ -123,7 +131,7 @@ impl Unit {
         }
     }
 
-    /// Begins again: a part or the firmware was changed, or the appliance has another owner.
+    /// Begins again: a part was changed, or the appliance has another owner.
     pub fn restart(&mut self, channels: &[Channel], settings: &Settings) {
         *self = Self::new(channels, settings);
     }

@@ -46,7 +46,13 @@ impl Watching {
         }
     }
 
-    /// Takes a step with at least one value.
+    /// Whether a step has a value of a channel that is watched.
+    pub(super) fn hears(&self, values: &[Option<f64>]) -> bool {
+        let has = |normal: &Normal| values.get(normal.channel()).copied().flatten().is_some();
+        self.normals.iter().any(has)
+    }
+
+    /// Takes a step with a value of a channel that is watched.
     pub(super) fn step(
         &mut self,
         channels: &[Channel],
@@ -81,12 +87,12 @@ impl Watching {
                 }
             });
         }
-        self.says(scores, self.alarm() && !stood)
+        self.says(scores, self.alarm() && !stood, true)
     }
 
-    /// What a step without any value says: nothing new.
+    /// What a step without a value of a watched channel says: nothing new.
     pub(super) fn unchanged(&self, channels: &[Channel], settings: &Settings) -> Step {
-        self.says(self.scores(channels, settings), false)
+        self.says(self.scores(channels, settings), false, false)
     }
 
     pub(super) fn baseline(&self, channels: &[Channel], settings: &Settings) -> Vec<ChannelBaseline> {
@@ -139,7 +145,7 @@ impl Watching {
         self.quick.standing() || self.slow.standing()
     }
 
-    fn says(&self, scores: Scores, rose: bool) -> Step {
+    fn says(&self, scores: Scores, rose: bool, measured: bool) -> Step {
         let slow = self.slow.standing() && !self.quick.standing();
         Step::Watching {
             score: scores.quick,
@@ -148,6 +154,7 @@ impl Watching {
             alarm: self.alarm(),
             rose,
             slow,
+            measured,
         }
     }
 

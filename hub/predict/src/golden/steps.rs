@@ -1,11 +1,15 @@
 //! `golden.jsonl` of a model without a network: short lives of an appliance with the scores that the detector gives at their end. They
-//! hold the order of the features, the floors and every other figure to what they were when the model was made.
+//! hold the detector and the figures that it computes with to what they were when the model was made; what no life shows (a floor of a
+//! feature that moves in none, which channel a feature is read from, how long a period is) is held by a sum over the manifest's figures.
+
+use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{GoldenError, LINES_MIN, TOLERANCE};
 use crate::generic::{Step, Unit};
-use crate::manifest::Kit;
+use crate::manifest::{Kit, Manifest, Resampling};
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +19,10 @@ pub(crate) struct GoldenSteps {
     name: String,
     /// Names of the features, in the order of the values.
     features: Vec<String>,
+    /// What each of them is read from: its channel and its unit.
+    channels: Vec<String>,
+    /// SHA-256 of the manifest's figures, in hex.
+    figures: String,
     /// Values of each step, the first that are learned from and those that are watched.
     steps: Vec<Vec<Option<f64>>>,
     /// Expected score after the last step: 1 is the threshold.
@@ -34,11 +42,13 @@ struct Said {
 
 impl GoldenSteps {
     /// A life with what the detector says of it now; none where that is nothing.
-    pub(crate) fn of(name: &str, steps: Vec<Vec<Option<f64>>>, kit: &Kit) -> Option<Self> {
+    pub(crate) fn of(name: &str, steps: Vec<Vec<Option<f64>>>, kit: &Kit, manifest: &Manifest) -> Option<Self> {
         let said = live(&steps, kit)?;
         Some(Self {
             name: name.to_owned(),
             features: kit.channels.iter().map(|channel| channel.name.clone()).collect(),
+            channels: read_from(manifest),
+            figures: figures(manifest),
             steps,
             score: said.score,
             slow_score: said.slow_score,
@@ -46,13 +56,29 @@ impl GoldenSteps {
         })
     }
 
-    fn check(&self, kit: &Kit) -> Result<(), GoldenError> {
+    fn check(&self, kit: &Kit, manifest: &Manifest) -> Result<(), GoldenError> {
         let features: Vec<&str> = kit.channels.iter().map(|channel| channel.name.as_str()).collect();
         if self.features != features {
             return Err(GoldenError::Features {
                 name: self.name.clone(),
                 expected: self.features.join(", "),
                 got: features.join(", "),
+            });
+        }
+        let channels = read_from(manifest);
+        if self.channels != channels {
+            return Err(GoldenError::Features {
+                name: self.name.clone(),
+                expected: self.channels.join(", "),
+                got: channels.join(", "),
+            });
+        }
+        let figures = figures(manifest);
+        if self.figures != figures {
+            return Err(GoldenError::Figures {
+                name: self.name.clone(),
+                expected: self.figures.clone(),
+                got: figures,
             });
         }
         let said = live(&self.steps, kit).ok_or_else(|| GoldenError::Silent {
@@ -81,20 +107,91 @@ impl GoldenSteps {
 }
 
 /// Lives every golden life.
-pub(crate) fn check_steps(text: &str, kit: &Kit) -> Result<(), GoldenError> {
+pub(crate) fn check_steps(text: &str, kit: &Kit, manifest: &Manifest) -> Result<(), GoldenError> {
     let mut count = 0;
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let golden: GoldenSteps = serde_json::from_str(line).map_err(|source| GoldenError::Line {
             line: index + 1,
             source,
         })?;
-        golden.check(kit)?;
+        golden.check(kit, manifest)?;
         count += 1;
     }
     match count < LINES_MIN {
         true => Err(GoldenError::TooFew(count)),
         false => Ok(()),
     }
+}
+
+/// Channel and unit of each feature.
+fn read_from(manifest: &Manifest) -> Vec<String> {
+    let features = manifest.features.iter();
+    features
+        .map(|feature| format!("{} in {}", feature.channel, feature.unit))
+        .collect()
+}
+
+/// A sum over all that the detector goes by. Written out figure by figure: a field that a later program knows besides changes no sum of a
+/// folder that does without it.
+fn figures(manifest: &Manifest) -> String {
+    let mut text = match &manifest.resampling {
+        Resampling::Period { period_s, hold_gap_s } => format!("period {period_s:?} {hold_gap_s:?}\n"),
+        Resampling::Cycle {
+            phase_channel,
+            idle_phase,
+            period_s,
+            gap_s,
+            min_rows,
+        } => format!("cycle {phase_channel:?} {idle_phase} {period_s:?} {gap_s:?} {min_rows}\n"),
+        Resampling::Mean {
+            period_s,
+            row_s,
+            gap_s,
+            min_rows,
+            running,
+        } => {
+            let running = running.as_ref().map(|running| (&running.channel, running.from));
+            format!("mean {period_s:?} {row_s:?} {gap_s:?} {min_rows} {running:?}\n")
+        }
+    };
+    let (baseline, persistence) = (&manifest.baseline, &manifest.persistence);
+    let mut line = |said: std::fmt::Arguments<'_>| {
+        // Writing to memory does not fail.
+        let _ = writeln!(text, "{said}");
+    };
+    line(format_args!(
+        "baseline {} {:?} {:?} {:?} {:?}",
+        baseline.calibration, baseline.ewma, baseline.recentre_steps, baseline.recentre_below, baseline.threshold
+    ));
+    line(format_args!(
+        "persistence {} {:?} {}",
+        persistence.hold, persistence.clear_below, persistence.clear_after
+    ));
+    if let Some(rule) = &manifest.detector {
+        line(format_args!("stated {:?} {:?}", rule.probability, rule.call));
+        for one in &rule.conditions {
+            line(format_args!(
+                "condition {:?} {:?} {:?} {:?} {:?}",
+                one.feature, one.by, one.reference, one.linear, one.square
+            ));
+        }
+    }
+    for feature in &manifest.features {
+        let per = feature.per.as_ref().map(|per| (&per.channel, per.reference, per.power));
+        line(format_args!(
+            "feature {:?} {:?} {:?} {:?} {:?} {per:?} {:?} {:?} {:?} {}",
+            feature.name,
+            feature.channel,
+            feature.unit,
+            feature.statistic,
+            feature.phases,
+            feature.transform,
+            feature.floor,
+            manifest.classification.unknown_severity,
+            feature.stuck_after
+        ));
+    }
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 fn live(steps: &[Vec<Option<f64>>], kit: &Kit) -> Option<Said> {

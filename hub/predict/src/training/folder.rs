@@ -17,6 +17,8 @@ use crate::model::Model;
 
 /// Steps of a golden life behind its calibration.
 const WATCHED: usize = 20;
+/// Share of the usual value by which a channel goes up and down in one, at most.
+const WAVE: f64 = 0.002;
 /// How far a channel moves in one, in floors.
 const MOVED: f64 = 4.0;
 
@@ -172,10 +174,11 @@ fn golden(manifest: &Manifest, profile: &ApplianceProfile, devices: &[Device]) -
         .map(|feature| middle(devices, feature))
         .collect();
     let need = kit.settings.calibration.clamp(40, 400) as usize;
-    let wave = |step: usize| 1.0 + 0.002 * f64::from([0_i8, 1, 0, -1][step % 4]);
+    let waves = waves(&kit, &usual, need);
     let step = |n: usize| -> Vec<Option<f64>> {
-        let value = |usual: &f64| Some(rounded(usual * wave(n)));
-        usual.iter().map(value).collect()
+        let way = f64::from([0_i8, 1, 0, -1][n % 4]);
+        let value = |(usual, wave): (&f64, &f64)| Some(rounded(usual + wave * way));
+        usual.iter().zip(&waves).map(value).collect()
     };
     let mut unit = Unit::new(&kit.channels, &kit.settings);
     for n in 0..need {
@@ -212,7 +215,7 @@ fn golden(manifest: &Manifest, profile: &ApplianceProfile, devices: &[Device]) -
             }
             values
         });
-        GoldenSteps::of(name, steps.collect(), &kit)
+        GoldenSteps::of(name, steps.collect(), &kit, manifest)
     };
     let mut text = String::new();
     for golden in lives.into_iter().filter_map(line) {
@@ -220,6 +223,22 @@ fn golden(manifest: &Manifest, profile: &ApplianceProfile, devices: &[Device]) -
         let _ = writeln!(text, "{}", serde_json::to_string(&golden).unwrap_or_default());
     }
     text
+}
+
+/// How far each channel moves in a quiet life: a share of what is usual, and never more than a floor, or a channel that is held tightly would
+/// go from state to state. One that is not watched stays where it is.
+fn waves(kit: &Kit, usual: &[f64], need: usize) -> Vec<f64> {
+    let mut unit = Unit::new(&kit.channels, &kit.settings);
+    let values: Vec<Option<f64>> = usual.iter().copied().map(Some).collect();
+    for _ in 0..need {
+        unit.step(&kit.channels, &kit.settings, &values, false, false);
+    }
+    let normals = unit.baseline(&kit.channels, &kit.settings);
+    let wave = |(place, usual): (usize, &f64)| {
+        let normal = normals.iter().find(|normal| normal.channel == place);
+        normal.map_or(0.0, |normal| (WAVE * usual.abs()).min(normal.floor))
+    };
+    usual.iter().enumerate().map(wave).collect()
 }
 
 /// The value in the middle of a feature; 1 where no device has any.
@@ -230,4 +249,46 @@ fn middle(devices: &[Device], feature: usize) -> f64 {
         .collect();
     values.sort_by(f64::total_cmp);
     rounded(values.get(values.len() / 2).copied().unwrap_or(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generic::Settings;
+    use crate::golden::check_steps;
+    use crate::manifest::Feature;
+    use crate::training::recordings::Taken;
+    use hub_core::profile::Family;
+    use jiff::Timestamp;
+
+    /// A supply that is held to a few parts in a hundred thousand, as a fleet has shown: two in a thousand of its value are many floors.
+    #[test]
+    fn a_channel_that_is_held_tightly_has_golden_lives() {
+        let family: Family = toml::from_str(include_str!("../../../../models/profiles/pump-rig.toml")).unwrap();
+        let profile = family.profile;
+        let features: Vec<Feature> = profile.channels.iter().map(Feature::mean_of).collect();
+        let resampling = Resampling::Mean {
+            period_s: 86_400.0,
+            row_s: 60.0,
+            gap_s: 604_800.0,
+            min_rows: 1,
+            running: None,
+        };
+        let mut manifest = Manifest::without_network(&profile, resampling, features, &Settings::default());
+        let voltage = manifest.features.iter_mut().find(|feature| feature.name == "Voltage");
+        voltage.unwrap().floor = 0.005;
+        let step = |day: i64| Taken {
+            at: Timestamp::from_second(86_400 * day).unwrap(),
+            values: [0.21, 0.27, 2.0, 0.2, 90.0, 26.0, 230.0, 125.0].map(Some).to_vec(),
+            after_gap: false,
+        };
+        let device = Device {
+            name: "one".to_owned(),
+            steps: (0..60).map(step).collect(),
+        };
+        let text = golden(&manifest, &profile, &[device]);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        let kit = Kit::of(&manifest, &profile).unwrap();
+        check_steps(&text, &kit, &manifest).unwrap();
+    }
 }

@@ -176,10 +176,7 @@ fn learn_conditions(
         })
     });
     let influences: Vec<Influence> = influences.collect();
-    let steps: Vec<Vec<Vec<Option<f64>>>> = healthy()
-        .map(|device| device.steps.iter().map(|step| step.values.clone()).collect())
-        .collect();
-    let learned = conditions(&channels, &influences, steps.iter().map(Vec::as_slice));
+    let learned = conditions(&channels, &influences, healthy().map(|device| device.steps.as_slice()));
     let name = |place: usize| draft.manifest.features.get(place).map(|feature| feature.name.clone());
     let rules: Vec<ConditionRule> = learned
         .iter()
@@ -230,12 +227,17 @@ pub(super) fn watch(steps: &[Taken], restarts: &[Timestamp], channels: &[Channel
             unit.restart(channels, settings);
             (quick, slow, stands) = (Held::new(hold), Held::new(hold), false);
         }
+        if step.after_gap {
+            // As where it is watched: what was held starts over.
+            (quick, slow) = (Held::new(hold), Held::new(hold));
+        }
         let told = unit.step(channels, settings, &step.values, step.after_gap, stands);
         if let Step::Watching {
             score,
             slow_score,
             alarm,
             rose,
+            measured: true,
             ..
         } = told
         {

@@ -61,6 +61,12 @@ pub(super) struct Taken {
     pub(super) after_gap: bool,
 }
 
+impl AsRef<[Option<f64>]> for Taken {
+    fn as_ref(&self) -> &[Option<f64>] {
+        &self.values
+    }
+}
+
 pub(super) fn open(path: &Path) -> Result<BufReader<File>, TrainingError> {
     let file = File::open(path).map_err(|source| TrainingError::Open {
         path: path.to_owned(),

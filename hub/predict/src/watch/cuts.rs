@@ -3,29 +3,128 @@
 
 use std::sync::LazyLock;
 
+use hub_core::id::TraceId;
+use jiff::SignedDuration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::fake::{Fake, pumps, registry};
+use super::fake::{Fake, PARTITION, pumps, registry, row, untrained};
 use super::*;
 
 const CHANNELS: usize = 8;
 const MANY: usize = 1_000;
 
-/// Two pumps of which one loses its flow and has it back.
-static ROWS: LazyLock<Vec<StoredRow>> = LazyLock::new(|| {
-    let mut rows = pumps(&registry(), 1..=3, 520);
+/// What is cut, and what is told of it whole.
+struct Case {
+    registry: Arc<Registry>,
+    rows: Vec<StoredRow>,
+    /// By a scorer to which nothing happens.
+    told: Vec<Observation>,
+}
+
+/// Two pumps of which one loses its flow and has it back, under a model with a network.
+static TRAINED: LazyLock<Case> = LazyLock::new(|| {
+    let registry = registry();
+    let mut rows = pumps(&registry, 1..=3, 520);
     rows.retain(|row| row.appliance != ApplianceId(2));
-    numbered(rows)
+    Case::new(registry, rows)
 });
 
-/// What is told of whole messages by a scorer to which nothing happens.
-static TOLD: LazyLock<Vec<Observation>> = LazyLock::new(|| {
-    let mut through = Fake::new(ROWS.clone());
-    let mut watch = through.start(&registry(), MANY);
-    through.run(&mut watch, 100, Instant::now());
-    through.told
+/// The same within months, under family `generic`.
+static UNTRAINED: LazyLock<Case> = LazyLock::new(|| {
+    let registry = untrained();
+    let rows = days(&registry);
+    Case::new(registry, rows)
 });
+
+impl Case {
+    fn new(registry: Arc<Registry>, rows: Vec<StoredRow>) -> Self {
+        let rows = numbered(rows);
+        let mut through = Fake::new(rows.clone());
+        let mut watch = through.start(&registry, MANY);
+        through.run(&mut watch, 100, Instant::now());
+        Self {
+            registry,
+            rows,
+            told: through.told,
+        }
+    }
+
+    /// Each row as messages: row by row, by which each channel is in.
+    fn cut(&self, message_of: &[Vec<usize>]) -> Vec<StoredRow> {
+        let messages = |(row, message_of): (&StoredRow, &Vec<usize>)| -> Vec<StoredRow> {
+            let message = |message: usize| {
+                let own = row.values.iter().zip(message_of);
+                let values = own.map(|(value, of)| value.filter(|_| *of == message)).collect();
+                StoredRow { values, ..row.clone() }
+            };
+            (0..CHANNELS).map(message).filter(is_reading).collect()
+        };
+        let rows = self.rows.iter().zip(message_of.iter().cycle());
+        numbered(rows.flat_map(messages).collect())
+    }
+
+    /// Scores what is cut, in such rounds. Each life ends after some rounds, the last of which is saved or not; but for the last life.
+    fn check(&self, message_of: &[Vec<usize>], rounds: &[i64], lives: &[(usize, bool)], room: usize) {
+        let mut now = Instant::now();
+        let mut rounds = rounds.iter().copied().cycle();
+        let mut store = Fake::new(self.cut(message_of));
+        for life in lives.iter().copied().map(Some).chain([None]) {
+            let mut watch = store.start(&self.registry, room);
+            for round in 1.. {
+                now += Duration::from_millis(400);
+                let Some((commit, _)) = store.round(&mut watch, rounds.next().unwrap_or(1), now) else {
+                    break;
+                };
+                let is_last = life.is_some_and(|(last, _)| round == last);
+                if !is_last || life.is_some_and(|(_, is_saved)| is_saved) {
+                    store.commit(commit);
+                }
+                if is_last {
+                    break;
+                }
+            }
+        }
+        assert_eq!(store.told, self.told);
+        assert_eq!(store.offset.ingest_no, store.rows.len() as i64);
+    }
+}
+
+/// 140 days of two pumps, two rows a day; the flow of the first falls from day 60 to day 80.
+fn days(registry: &Registry) -> Vec<StoredRow> {
+    let model = registry.of(None, "pump-rig").unwrap();
+    let profile = Arc::new(model.profile().clone());
+    let start = Timestamp::from_second(1_700_000_000).unwrap();
+    let mut rows = Vec::new();
+    for half in 0..280_i64 {
+        for pump in [1, 3] {
+            let noise = |k: i64| ((half * 7_919 + pump * 31_337 + k * 104_729) % 1_009) as f64 / 1_009.0 - 0.5;
+            let is_lost = pump == 1 && (120..160).contains(&half);
+            let flow = if is_lost { 115.0 } else { 125.0 };
+            let values = [
+                0.21 + 0.004 * noise(1),
+                0.27 + 0.004 * noise(2),
+                2.0 + 0.05 * noise(3),
+                0.2 + 0.05 * noise(4),
+                90.0 + 0.5 * noise(5),
+                26.0 + 0.5 * noise(6),
+                230.0 + 2.0 * noise(7),
+                flow + 0.5 * noise(8),
+            ];
+            let at = start + SignedDuration::from_hours(12 * half);
+            let stored = profile.channels.iter().zip(values);
+            rows.push(StoredRow {
+                at,
+                received_at: at,
+                profile: profile.clone(),
+                values: stored.map(|(channel, value)| channel.quantise(value)).collect(),
+                trace: TraceId::new(at, [1; 10]),
+                ..row(pump, PARTITION, 0)
+            });
+        }
+    }
+    rows
+}
 
 fn numbered(mut rows: Vec<StoredRow>) -> Vec<StoredRow> {
     for (number, row) in (1..).zip(&mut rows) {
@@ -34,23 +133,31 @@ fn numbered(mut rows: Vec<StoredRow>) -> Vec<StoredRow> {
     rows
 }
 
-/// Each row as messages: row by row, by which each channel is in.
-fn cut(message_of: &[Vec<usize>]) -> Vec<StoredRow> {
-    let messages = |(row, message_of): (&StoredRow, &Vec<usize>)| -> Vec<StoredRow> {
-        let message = |message: usize| {
-            let own = row.values.iter().zip(message_of);
-            let values = own.map(|(value, of)| value.filter(|_| *of == message)).collect();
-            StoredRow { values, ..row.clone() }
-        };
-        (0..CHANNELS).map(message).filter(is_reading).collect()
-    };
-    numbered(ROWS.iter().zip(message_of.iter().cycle()).flat_map(messages).collect())
-}
-
 #[test]
 fn what_is_cut_holds_a_fault_that_ends() {
     let is_alarm = |seen: &Observation| matches!(seen, Observation::Alarm { .. });
-    assert!(is_alarm(&TOLD[0]) && !is_alarm(&TOLD[TOLD.len() - 1]), "{}", TOLD.len());
+    for case in [&*TRAINED, &*UNTRAINED] {
+        let told = &case.told;
+        assert!(is_alarm(&told[0]) && !is_alarm(&told[told.len() - 1]), "{}", told.len());
+    }
+}
+
+/// What is frozen with an alarm ends with the step that it is told with, however many were prepared by then.
+#[test]
+fn evidence_holds_nothing_that_came_behind_the_alarm() {
+    let case = &*UNTRAINED;
+    let mut store = Fake::new(case.rows.clone());
+    let mut watch = store.start(&case.registry, MANY);
+    store.run(&mut watch, i64::MAX / 2, Instant::now());
+    assert_eq!(store.told, case.told);
+    for told in &store.told {
+        if let Observation::Alarm {
+            prediction, evidence, ..
+        } = told
+        {
+            assert_eq!(evidence.points.last().map(|point| point.at), Some(prediction.at));
+        }
+    }
 }
 
 proptest! {
@@ -63,26 +170,16 @@ proptest! {
         lives in vec((1_usize..10, any::<bool>()), 0..6),
         room in 1_usize..3,
     ) {
-        let (registry, mut now) = (registry(), Instant::now());
-        let mut rounds = rounds.iter().copied().cycle();
-        let mut store = Fake::new(cut(&message_of));
-        // Each life ends after some rounds, the last of which is saved or not; but for the last life.
-        let lives = lives.into_iter().map(Some).chain([None]);
-        for life in lives {
-            let mut watch = store.start(&registry, room);
-            for round in 1.. {
-                now += Duration::from_millis(400);
-                let Some((commit, _)) = store.round(&mut watch, rounds.next().unwrap_or(1), now) else { break };
-                let is_last = life.is_some_and(|(last, _)| round == last);
-                if !is_last || life.is_some_and(|(_, is_saved)| is_saved) {
-                    store.commit(commit);
-                }
-                if is_last {
-                    break;
-                }
-            }
-        }
-        prop_assert_eq!(&store.told, &*TOLD);
-        prop_assert_eq!(store.offset.ingest_no, store.rows.len() as i64);
+        TRAINED.check(&message_of, &rounds, &lives, room);
+    }
+
+    #[test]
+    fn nor_of_what_has_no_network(
+        message_of in vec(vec(0..CHANNELS, CHANNELS), 1..6),
+        rounds in vec(1_i64..400, 1..6),
+        lives in vec((1_usize..10, any::<bool>()), 0..6),
+        room in 1_usize..3,
+    ) {
+        UNTRAINED.check(&message_of, &rounds, &lives, room);
     }
 }

@@ -27,6 +27,16 @@ pub(super) fn registry() -> Arc<Registry> {
     Arc::new(Registry::load(&folder).unwrap())
 }
 
+/// Family `generic` alone, for the pump rig's profile.
+pub(super) fn untrained() -> Arc<Registry> {
+    let directory = tempfile::tempdir().unwrap();
+    let profiles = directory.path().join("profiles");
+    std::fs::create_dir(&profiles).unwrap();
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/profiles/pump-rig.toml");
+    std::fs::copy(profile, profiles.join("pump-rig.toml")).unwrap();
+    Arc::new(Registry::load(directory.path()).unwrap())
+}
+
 /// A row with nothing in it.
 pub(super) fn row(appliance: i64, partition: u8, ingest_no: i64) -> StoredRow {
     let profile = ApplianceProfile {
@@ -191,7 +201,7 @@ impl Fake {
         assert!(self.offset.kept_no <= self.offset.ingest_no);
         for checkpoint in commit.checkpoints {
             let saved = match checkpoint.model.as_str() {
-                "pump-rig/1" => &mut self.checkpoints,
+                "pump-rig/1" | "generic/1" => &mut self.checkpoints,
                 _ => &mut self.in_shadow,
             };
             saved.insert(checkpoint.appliance, checkpoint);

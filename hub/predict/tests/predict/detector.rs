@@ -138,7 +138,8 @@ fn a_checkpoint_of_another_model_or_of_nothing_is_refused() {
         refused,
         Err(CheckpointError::OtherModel {
             written,
-            wanted: "pump-rig/1".to_owned()
+            wanted: "pump-rig/1".to_owned(),
+            alarming: false,
         })
     );
     let whole = Detector::new(&model).checkpoint();

@@ -15,3 +15,4 @@ mod road;
 mod score;
 mod steps;
 mod untrained;
+mod unwatched;

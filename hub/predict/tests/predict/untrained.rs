@@ -1,5 +1,6 @@
 //! The detector without a network on the hub's road: a family of a folder, and family `generic` of a profile alone.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,10 +21,10 @@ use crate::boiler::{BOILERS, copied, csv, models_dir, rows};
 use crate::common::{models, step};
 use crate::road::compare;
 
-const UNIT: ApplianceId = ApplianceId(1);
+pub const UNIT: ApplianceId = ApplianceId(1);
 
 /// Verdicts of rows in such batches, of which some end with a restart; and the state at the end.
-fn judged(model: &Arc<Model>, mut rows: Vec<StoredRow>, batches: &[(usize, bool)]) -> (Vec<Verdict>, Vec<u8>) {
+pub fn judged(model: &Arc<Model>, mut rows: Vec<StoredRow>, batches: &[(usize, bool)]) -> (Vec<Verdict>, Vec<u8>) {
     let mut detectors = Detectors::default();
     detectors.insert(UNIT, model.clone(), Detector::new(model));
     let manner = Manner {
@@ -182,14 +183,7 @@ fn a_profile_alone_is_watched_by_generic_until_a_model_is_there() {
     assert!(Arc::ptr_eq(named, generic), "loaded once");
     assert_eq!(both.generics().count(), 0);
     // Its profile gets a channel: what it had learned is of other features.
-    let path = directory.path().join("profiles/boiler.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let channel =
-        "[[channels]]\nid = 5\nname = \"flow_l_min\"\nunit = \"l/min\"\ndecimals = 1\nmin = 0.0\nmax = 90.0\n\n[words]";
-    let text = text
-        .replacen("[words]", channel, 1)
-        .replacen("version = 1", "version = 2", 1);
-    std::fs::write(&path, text + "flow_l_min = { zh-CN = \"流量\", en = \"flow\" }\n").unwrap();
+    grow(directory.path());
     let grown = both.load_again(directory.path()).unwrap();
     assert!(!grown.serves_as(&both));
     let state = Detector::new(generic).checkpoint();
@@ -205,6 +199,18 @@ fn a_profile_alone_is_watched_by_generic_until_a_model_is_there() {
         ["fridge"]
     );
     assert!(shipped.of(Some("generic"), "pump-rig").is_some());
+}
+
+/// Appends a channel that is measured to the boiler's profile.
+pub fn grow(directory: &Path) {
+    let path = directory.join("profiles/boiler.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let channel =
+        "[[channels]]\nid = 5\nname = \"flow_l_min\"\nunit = \"l/min\"\ndecimals = 1\nmin = 0.0\nmax = 90.0\n\n[words]";
+    let text = text
+        .replacen("[words]", channel, 1)
+        .replacen("version = 1", "version = 2", 1);
+    std::fs::write(&path, text + "flow_l_min = { zh-CN = \"流量\", en = \"flow\" }\n").unwrap();
 }
 
 /// Days of the pump rig's eight channels under family `generic`.
@@ -271,7 +277,7 @@ fn an_appliance_that_goes_from_state_to_state_is_said_not_to_be_watched() {
     );
 }
 
-/// What the store says of it begins it again: a part or the firmware was changed, or the appliance has another owner.
+/// What the store says of it begins it again: a part was changed, or the appliance has another owner.
 #[test]
 fn a_restarted_baseline_is_learned_again() {
     let (directory, _) = copied();

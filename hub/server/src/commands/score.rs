@@ -1,5 +1,6 @@
 //! `forecall score`: the hub's own detector on a CSV.
 
+use crate::models::refused;
 use crate::terminal::{log, say};
 use anyhow::{Context, Result, bail, ensure};
 use hub_predict::{Registry, score_csv};
@@ -35,6 +36,13 @@ impl Score {
         log("warn");
         let registry = Registry::load(&self.models)
             .with_context(|| format!("cannot load the models in {}", self.models.display()))?;
+        // Another detector in its place would judge by other figures, and nobody would see it.
+        ensure!(
+            !registry.is_refused(&self.family),
+            "a model folder of {} is refused: {}",
+            self.family,
+            refused(&registry).into_values().collect::<Vec<_>>().join("; ")
+        );
         let generic = registry.generics().map(|(profile, _)| profile);
         let known: Vec<&str> = registry.families().map(|(family, _)| family).chain(generic).collect();
         let model = registry

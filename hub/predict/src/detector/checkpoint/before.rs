@@ -1,5 +1,5 @@
-//! Checkpoints of forms 1 and 2. Only read. Neither knows what was told of the appliance, so that it is told again; form 1 has a
-//! window of rows, and every point that is drawn in single precision.
+//! Checkpoints of forms 1 to 3. Only read. None knows with which score an alarm was told; forms 1 and 2 know nothing that was told of the
+//! appliance, so that it is told again; form 1 has a window of rows, and every point that is drawn in single precision.
 
 use std::collections::VecDeque;
 
@@ -19,6 +19,26 @@ use crate::persistence::Persistence;
 pub(super) const FIRST: u8 = 1;
 /// First byte of a checkpoint of form 2.
 pub(super) const SECOND: u8 = 2;
+/// First byte of a checkpoint of form 3.
+pub(super) const THIRD: u8 = 3;
+
+/// The fields of form 3 in their order. What they share with form 4 has not changed since.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct Third {
+    model: String,
+    calibrate: u32,
+    calibrated: u32,
+    resampler: Resampler,
+    sensors: Sensors,
+    stage: Stage,
+    window: VecDeque<f32>,
+    persistence: Persistence,
+    span: Span,
+    fault: Option<(String, Severity)>,
+    recent: Recent,
+    intake: Intake,
+}
 
 /// The fields of form 2 in their order. What they share with form 3 has not changed since.
 #[derive(Debug, Deserialize)]
@@ -69,7 +89,28 @@ struct Point {
     values: Vec<f32>,
 }
 
-/// The detector that was written in form 2. `None` if it cannot be read; whether it is one of this model is for the caller to see.
+/// The detector that was written in form 3. `None` if it cannot be read; whether it is one of this model is for the caller to see.
+pub(super) fn read_third(body: &[u8]) -> Option<Detector> {
+    let before: Third = postcard::from_bytes(body).ok()?;
+    Some(Detector {
+        model: before.model,
+        calibrate: before.calibrate,
+        calibrated: before.calibrated,
+        resampler: before.resampler,
+        sensors: before.sensors,
+        stage: before.stage,
+        window: before.window,
+        persistence: before.persistence,
+        span: before.span,
+        fault: before.fault,
+        recent: before.recent,
+        intake: before.intake,
+        told: None,
+        empty_for: 0,
+    })
+}
+
+/// The same of form 2.
 pub(super) fn read_second(body: &[u8]) -> Option<Detector> {
     let before: Second = postcard::from_bytes(body).ok()?;
     Some(Detector {
@@ -85,6 +126,8 @@ pub(super) fn read_second(body: &[u8]) -> Option<Detector> {
         span: before.span,
         fault: before.fault,
         recent: before.recent,
+        told: None,
+        empty_for: 0,
     })
 }
 
@@ -109,6 +152,8 @@ pub(super) fn read_first(body: &[u8], manifest: &Manifest) -> Option<Detector> {
         span: before.span,
         fault: before.fault,
         recent,
+        told: None,
+        empty_for: 0,
     })
 }
 
