@@ -374,7 +374,6 @@ impl Load<'_> {
                 } else {
                     Vec::new()
                 },
-                ..ScoringCommit::default()
             };
             self.store.commit_scoring(&commit, self.now).await.unwrap();
             saves = true;
