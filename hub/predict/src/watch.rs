@@ -6,6 +6,7 @@ mod highest;
 mod ledger;
 mod place;
 mod room;
+mod scored;
 mod shadow;
 
 #[cfg(test)]
@@ -28,13 +29,14 @@ use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, ScoringSubjec
 use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
 
-use crate::batch::{Batch, Detectors, Failed, Manner, Progress, WINDOWS_MAX, is_reading};
+use crate::batch::{Batch, Detectors, Manner, Progress, WINDOWS_MAX, is_reading};
 use crate::detector::{CheckpointError, Detector};
 use crate::model::Model;
 use crate::registry::Registry;
 use highest::Highest;
 use ledger::Ledger;
 use place::Place;
+pub use scored::Scored;
 use shadow::Shadow;
 
 /// Rows of one partition that are read again at a time, at least.
@@ -68,19 +70,6 @@ pub struct Watch {
     begun_again: BTreeSet<String>,
     /// Ends of alarms of which nobody is left to tell the end.
     ended: Vec<Observation>,
-}
-
-/// What comes of a round.
-#[derive(Debug, Default)]
-pub struct Scored {
-    /// What is to be saved; nothing, perhaps.
-    pub commit: ScoringCommit,
-    /// When the new readings that detectors were given were received.
-    pub received: Vec<Timestamp>,
-    /// New readings that made no model step, by reason.
-    pub unjudged: UnjudgedCounts,
-    /// Failures of the network.
-    pub failed: Vec<Failed>,
 }
 
 /// One appliance in memory.

@@ -218,7 +218,7 @@ impl ContactThread {
         }
     }
 
-    /// The fault has gone, and what was decided about it with it: nobody is asked any more, and one that comes back is looked at anew.
+    /// The fault has gone, and what was decided about it with it: nobody is asked any more, and one that comes back is looked at as a new one.
     pub(crate) fn clear(&mut self) {
         self.forget_decision();
         if self.waits_for_approval() || self.is_held_for(HoldReason::Surge) {

@@ -1,12 +1,14 @@
 //! What ledgers are made from: scores of months, closed tickets, tickets that were opened; and what a level that has come down does.
 
 use super::{appliance_model, family, first_id, span};
-use crate::row::{Columns, count, db, sql};
+use crate::row::{Columns, count, db, sql, word};
 use crate::store::PostgresStore;
 use hub_core::budget::Month;
 use hub_core::budget::history::HighestScore;
 use hub_core::budget::judged::{JUDGED_MAX, JudgedTicket, Predicted};
 use hub_core::budget::ledger::Ledger;
+use hub_core::call_rules::HoldReason;
+use hub_core::contact::ContactPhase;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_core::outcome::Outcome;
 use hub_core::ticket::{TicketCategory, TicketKind};
@@ -212,26 +214,26 @@ pub(super) async fn end_surges(
 ) -> Result<()> {
     let models: Vec<&str> = ledger.models().keys().map(String::as_str).collect();
     let surging: Vec<&str> = ledger.stopped(now).collect();
-    let rows = sqlx::query(concat!(
+    // In the text, not bound: the index is of these few alone.
+    let (held, surge) = (ContactPhase::Held.name(), word(&HoldReason::Surge)?);
+    let query = format!(
         "select t.id, t.appliance from ticket t join appliance a on a.id = t.appliance \
          left join appliance_birth h on h.appliance = a.id join finding f on f.id = t.finding \
-         where t.tenant = $1 and t.contact_phase = 'held' and t.contact_reason = 'surge' \
-           and (t.assignee is null or t.contact_approved_by is not null) and ",
-        family!(),
-        " = $2 and case when ",
-        appliance_model!(),
-        " = any($3) then ",
-        appliance_model!(),
-        " else '' end <> all($4) limit $5"
-    ))
-    .bind(tenant.as_str())
-    .bind(family)
-    .bind(models)
-    .bind(surging)
-    .bind(count(CALLS_MAX))
-    .fetch_all(&mut *conn)
-    .await
-    .map_err(db)?;
+         where t.tenant = $1 and t.contact_phase = '{held}' and t.contact_reason = '{surge}' \
+           and (t.assignee is null or t.contact_approved_by is not null) and {family} = $2 \
+           and case when {model} = any($3) then {model} else '' end <> all($4) limit $5",
+        family = family!(),
+        model = appliance_model!(),
+    );
+    let rows = sqlx::query(&query)
+        .bind(tenant.as_str())
+        .bind(family)
+        .bind(models)
+        .bind(surging)
+        .bind(count(CALLS_MAX))
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(db)?;
     if rows.is_empty() {
         return Ok(());
     }
@@ -239,12 +241,15 @@ pub(super) async fn end_surges(
     let tickets: Vec<uuid::Uuid> = rows.iter().map(|row| row.col("id")).collect::<Result<_>>()?;
     lock_appliances(conn, appliances).await?;
     sqlx::query(
-        "update ticket set contact_phase = 'planned', contact_reason = null, contact_due = $2 \
-         where id = any($1) and contact_phase = 'held' and contact_reason = 'surge' \
+        "update ticket set contact_phase = $3, contact_reason = null, contact_due = $2 \
+         where id = any($1) and contact_phase = $4 and contact_reason = $5 \
            and (assignee is null or contact_approved_by is not null)",
     )
     .bind(tickets)
     .bind(sql(now))
+    .bind(ContactPhase::Planned.name())
+    .bind(held)
+    .bind(surge)
     .execute(conn)
     .await
     .map_err(db)?;
