@@ -21,7 +21,7 @@ mod watching;
 pub use channel::Channel;
 pub use condition::Condition;
 pub use fleet::fleet_floors;
-pub use named::{Metric, NamedFaults, Sign, Signature, Signs, Speed, Told};
+pub use named::{Metric, Metrics, NamedFaults, Sign, Signature, Signs, Speed, Told};
 pub use regression::{Influence, conditions};
 pub use settings::{Settings, StepOf};
 pub use unit::Unit;

@@ -232,9 +232,9 @@ impl Detectors {
         };
         let watched = self.watch(&runs);
         let seen = observable::seen(&fault, &watched[0], &self.named);
-        let judged = watched.iter().zip(self.levels());
+        let judged = watched.iter().zip(self.levels()).enumerate();
         let mut all: Vec<_> = judged
-            .map(|(watched, (_, calls))| Some(judge::faulty(&fault, can_show, watched, calls, is_right)))
+            .map(|(i, (watched, (_, calls)))| Some(judge::faulty(&fault, can_show, watched, calls, is_right, i == 0)))
             .collect();
         if let Some(Some(named)) = all.first_mut() {
             named.seen = Some(seen);
@@ -242,7 +242,7 @@ impl Detectors {
         all.push(if number.is_multiple_of(SHIPPED_ONE_IN.1) {
             let mut again = fleet.washing_machine(number);
             let watched = shipped::watch(&self.kit, &self.shipped, &fleet, &mut again, fault.failure_day)?;
-            Some(judge::faulty(&fault, can_show, &watched, 1.0, is_right))
+            Some(judge::faulty(&fault, can_show, &watched, 1.0, is_right, false))
         } else {
             None
         });

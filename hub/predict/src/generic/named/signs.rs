@@ -6,7 +6,7 @@ use super::super::alarm::Alarm;
 use super::super::channel::Channel;
 use super::super::condition::freed;
 use super::super::settings::Settings;
-use super::signature::{Likeness, NamedFaults, Speed};
+use super::signature::{Likeness, NamedFaults, Signature, Speed};
 use super::track::Track;
 
 /// Steps for which a score has to stand.
@@ -86,16 +86,13 @@ impl Signs {
         if begun == 0 || 2 * learning.count() >= begun {
             return None;
         }
-        let quick = faults.quick.measured(&self.deviations(Speed::Quick));
-        let slow = faults.slow.measured(&self.deviations(Speed::Slow));
-        let likenesses: Vec<Likeness> = faults
-            .signatures
-            .iter()
-            .map(|signature| match signature.speed {
-                Speed::Quick => Likeness::of(&quick, signature),
-                Speed::Slow => Likeness::of(&slow, signature),
-            })
-            .collect();
+        let measured = [Speed::Newest, Speed::Quick, Speed::Slow]
+            .map(|speed| (speed, faults.metrics.of(speed).measured(&self.deviations(speed))));
+        let likeness = |signature: &Signature| {
+            let of = measured.iter().find(|(speed, _)| *speed == signature.speed);
+            of.map_or_else(Likeness::default, |(_, measured)| Likeness::of(measured, signature))
+        };
+        let likenesses: Vec<Likeness> = faults.signatures.iter().map(likeness).collect();
         let stood = self.alarm.standing();
         let now = faults.signatures.iter().zip(&likenesses);
         let loudest = now.map(|(signature, one)| one.score / signature.ticket_level);
