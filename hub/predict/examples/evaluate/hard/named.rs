@@ -15,6 +15,8 @@ use super::watch::{Held, Said, Trace, Watched};
 const ROUNDS: usize = 3;
 /// One in so many runs goes into the metric: neighbours are alike.
 const ONE_IN: usize = 3;
+/// Times the level that a call needs on a fleet that nothing was learned from: as with a model that has its family's level.
+const CALL_MARGIN: f64 = 1.15;
 /// Name of what none of the faults is, among the levels.
 const UNNAMED: &str = "unnamed";
 
@@ -88,7 +90,7 @@ pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32, generic: &Settings) -> an
         named.device_months = all.device_months;
     }
     let calls = thresholds(&watched, days, |said| said.call).and_then(|all| all.calls);
-    named.calls = calls.map_or(f64::MAX, |calls| calls.in_force);
+    named.calls = calls.map_or(f64::MAX, |calls| CALL_MARGIN * calls.in_force);
     Ok(named)
 }
 
