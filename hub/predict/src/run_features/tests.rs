@@ -54,11 +54,11 @@ fn only_whole_minutes_count() {
         read(&[feature("level", Take::FastestFall, &[4])], &draining),
         [Some(45.0)]
     );
-    let mut late = rows(&filling);
+    let mut late = rows(&draining);
+    late[1].at += jiff::SignedDuration::from_hours(1);
     late[2].at += jiff::SignedDuration::from_hours(1);
-    late[3].at += jiff::SignedDuration::from_hours(1);
-    let features = [feature("level", Take::WholeRise, &[1])];
-    assert_eq!(RunReader::new(&features, &profile(), "phase").read(&late), [Some(40.0)]);
+    let features = [feature("level", Take::FastestFall, &[4])];
+    assert_eq!(RunReader::new(&features, &profile(), "phase").read(&late), [Some(44.0)]);
 }
 
 #[test]
