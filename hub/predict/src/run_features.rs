@@ -9,10 +9,15 @@ use crate::table::Row;
 
 /// Rows of which a scatter is told at the least.
 const SCATTER_ROWS_MIN: usize = 8;
-/// Minutes between two rows whose difference is a rate.
-const APART_MIN: (f64, f64) = (0.5, 3.2);
-/// Minutes of rows from which a loss is told at the least.
+/// Minutes between two rows whose difference is a rate: of rows that are farther apart nobody knows how much of the time was of the phase.
+const APART_MIN: (f64, f64) = (0.5, 1.5);
+/// Refills for each minute in which nothing is let in, at the most.
+const REFILLS_MAX: f64 = 0.2;
+/// Minutes between two rows at the most where that does not matter: of a loss, and of a fall of which the fastest is told.
+const FAR_APART_MIN: f64 = 3.2;
+/// Minutes of rows from which a loss is told at the least, and minutes without a loss that are added: few rows say little.
 const LOSS_MIN: f64 = 5.0;
+const LOSS_MORE_MIN: f64 = 10.0;
 
 /// A figure of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,16 +62,16 @@ pub enum Take {
     Mean,
     /// Standard deviation as a share of the mean, of 8 rows or more.
     Scatter,
-    /// Largest rise per minute from the row before, whatever phase that was of: a phase that ends when something is reached has a last
-    /// minute that is cut short.
-    FastestRise,
-    /// The same of falls.
+    /// Rise per minute over the whole minutes of each stretch, from the row before it: a phase that ends when something is reached has a
+    /// last minute that is cut short. The fastest rise where no stretch has another row.
+    WholeRise,
+    /// Largest fall per minute from row to row.
     FastestFall,
     /// Fall per minute, of 5 minutes or more.
     Loss {
         /// First rows of each stretch that are left out.
         settle_rows: u32,
-        /// A rise of more than this from row to row is no rise but a refill, and left out.
+        /// A change of more than this from row to row is a refill, or a sensor that scatters, and left out.
         refill: f64,
     },
 }
@@ -151,16 +156,28 @@ impl<'a> RunReader<'a> {
         }
         let counted = self.counted(from, places, rows);
         let values = || counted.iter().map(|one| one.value);
-        let fastest = |sign: f64| {
+        let fastest = |sign: f64, apart_max: f64| {
             let rates = counted.iter().filter_map(|one| {
                 let before = one.place.checked_sub(1)?;
                 let minutes = minutes_between(rows, before, one.place)?;
                 let change = value(one.place)? - value(before)?;
-                (APART_MIN.0..=APART_MIN.1)
+                (APART_MIN.0..=apart_max)
                     .contains(&minutes)
                     .then_some(sign * change * one.factor / minutes)
             });
             rates.max_by(f64::total_cmp)
+        };
+        let whole = || {
+            let (mut change, mut minutes) = (0.0, 0.0);
+            for stretch in counted.chunk_by(|a, b| a.place + 1 == b.place && b.into_stretch > 0) {
+                let [first, .., before_last, _] = stretch else {
+                    let [only, _] = stretch else { continue };
+                    add(rows, places.channel, only, only, &mut change, &mut minutes);
+                    continue;
+                };
+                add(rows, places.channel, first, before_last, &mut change, &mut minutes);
+            }
+            (minutes > 0.0).then_some(change / minutes)
         };
         match from.take {
             Take::Mean => mean(values()),
@@ -170,22 +187,27 @@ impl<'a> RunReader<'a> {
                 let square = mean(values().map(|v| (v - mean_value).powi(2)))?;
                 (mean_value > 0.0).then(|| square.sqrt() / mean_value)
             }
-            Take::FastestRise => fastest(1.0),
-            Take::FastestFall => fastest(-1.0),
+            Take::WholeRise => whole().or_else(|| fastest(1.0, APART_MIN.1)),
+            Take::FastestFall => fastest(-1.0, FAR_APART_MIN),
             Take::Loss { settle_rows, refill } => {
                 let settled: Vec<&Counted> = counted.iter().filter(|one| one.into_stretch >= settle_rows).collect();
-                let (mut lost, mut minutes) = (0.0, 0.0);
+                let (mut lost, mut minutes, mut refills) = (0.0, 0.0, 0);
                 for pair in settled.windows(2) {
                     let [before, after] = pair else { continue };
                     let follows = before.place + 1 == after.place && after.into_stretch > settle_rows;
                     let fall = before.value - after.value;
                     let apart = minutes_between(rows, before.place, after.place);
-                    if let Some(apart) = apart.filter(|apart| follows && -fall <= refill && *apart <= APART_MIN.1) {
+                    refills += u32::from(follows && -fall > refill);
+                    if let Some(apart) =
+                        apart.filter(|apart| follows && fall.abs() <= refill && *apart <= FAR_APART_MIN)
+                    {
                         lost += fall;
                         minutes += apart;
                     }
                 }
-                (minutes >= LOSS_MIN).then_some(lost / minutes)
+                // A sensor that scatters seems to refill all the time.
+                (minutes >= LOSS_MIN && f64::from(refills) <= REFILLS_MAX * minutes)
+                    .then_some(lost / (minutes + LOSS_MORE_MIN))
             }
         }
     }
@@ -224,6 +246,21 @@ impl<'a> RunReader<'a> {
             }
         }
         counted
+    }
+}
+
+/// Adds the change of a channel from the row before a stretch to the last of its whole minutes, and the minutes that it took.
+fn add(rows: &[Row], channel: usize, first: &Counted, last: &Counted, change: &mut f64, minutes: &mut f64) {
+    let before = first.place.checked_sub(1).filter(|before| {
+        let apart = minutes_between(rows, *before, first.place);
+        apart.is_some_and(|apart| (APART_MIN.0..=APART_MIN.1).contains(&apart))
+    });
+    // Where the row before is missing, nobody knows how much of the time between belongs to the stretch.
+    let from = before.unwrap_or(first.place);
+    let values = at(rows, last.place, channel).zip(at(rows, from, channel));
+    if let Some(((now, then), apart)) = values.zip(minutes_between(rows, from, last.place)) {
+        *change += (now - then) * last.factor;
+        *minutes += apart.max(0.0);
     }
 }
 

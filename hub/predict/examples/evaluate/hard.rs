@@ -282,9 +282,9 @@ impl Detectors {
             class.is_none_or(|class| class == parts::class_of(kind))
         };
         let watched = self.watch(&runs, count);
-        let judged = watched.iter();
+        let judged = watched.iter().enumerate();
         let mut all: Vec<_> = judged
-            .map(|(watched, (_, calls))| Some(judge::faulty(&fault, can_show, watched, *calls, is_right)))
+            .map(|(i, (watched, (_, calls)))| Some(judge::faulty(&fault, can_show, watched, *calls, is_right, i == 0)))
             .collect();
         if let (Some(Some(named)), Some((watched, _))) = (all.first_mut(), watched.first()) {
             named.seen = Some(observable::seen(&fault, watched, &self.named));
@@ -292,7 +292,7 @@ impl Detectors {
         if count == DETECTORS && number.is_multiple_of(SHIPPED_ONE_IN.1) {
             let mut again = fleet.washing_machine(number);
             let watched = shipped::watch(&self.kit, &self.shipped, fleet, &mut again, fault.failure_day)?;
-            all.push(Some(judge::faulty(&fault, can_show, &watched, 1.0, is_right)));
+            all.push(Some(judge::faulty(&fault, can_show, &watched, 1.0, is_right, false)));
         }
         Ok(all)
     }

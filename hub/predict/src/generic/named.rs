@@ -11,5 +11,5 @@ mod signs;
 mod track;
 
 pub use metric::Metric;
-pub use signature::{NamedFaults, Signature, Speed};
+pub use signature::{Metrics, NamedFaults, Signature, Speed};
 pub use signs::{Sign, Signs, Told};

@@ -46,22 +46,19 @@ fn read(features: &[RunFeature], of: &[[f64; 3]]) -> Vec<Option<f64>> {
 }
 
 #[test]
-fn the_fastest_minute_is_a_whole_one() {
+fn only_whole_minutes_count() {
     let filling = [[0.0, 0.0, 0.0], [1.0, 40.0, 0.0], [1.0, 81.0, 0.0], [1.0, 100.0, 0.0]];
-    assert_eq!(
-        read(&[feature("level", Take::FastestRise, &[1])], &filling),
-        [Some(41.0)]
-    );
+    assert_eq!(read(&[feature("level", Take::WholeRise, &[1])], &filling), [Some(40.5)]);
     let draining = [[2.0, 90.0, 0.0], [4.0, 45.0, 0.0], [4.0, 1.0, 0.0]];
     assert_eq!(
         read(&[feature("level", Take::FastestFall, &[4])], &draining),
         [Some(45.0)]
     );
-    let mut late = rows(&filling);
+    let mut late = rows(&draining);
+    late[1].at += jiff::SignedDuration::from_hours(1);
     late[2].at += jiff::SignedDuration::from_hours(1);
-    late[3].at += jiff::SignedDuration::from_hours(1);
-    let features = [feature("level", Take::FastestRise, &[1])];
-    assert_eq!(RunReader::new(&features, &profile(), "phase").read(&late), [Some(40.0)]);
+    let features = [feature("level", Take::FastestFall, &[4])];
+    assert_eq!(RunReader::new(&features, &profile(), "phase").read(&late), [Some(44.0)]);
 }
 
 #[test]
@@ -77,7 +74,7 @@ fn a_loss_leaves_out_what_soaks_and_what_is_let_in() {
         minute => 118.0 - f64::from(minute),
     };
     let washing: Vec<[f64; 3]> = (0..15).map(|minute| [2.0, level(minute), 48.0]).collect();
-    assert_eq!(read(&[feature("level", take, &[2])], &washing), [Some(1.0)]);
+    assert_eq!(read(&[feature("level", take, &[2])], &washing), [Some(11.0 / 21.0)]);
     assert_eq!(read(&[feature("level", take, &[2])], &washing[..5]), [None]);
 }
 

@@ -4,7 +4,7 @@
 use hub_predict::generic::{Channel, Influence};
 use tests_world::hard::{Effect, Fleet, Fridge, Row};
 
-use super::machine::{Run, day};
+use super::machine::{Run, day_of};
 
 /// Channels of the profile, by id.
 const ROOM: u8 = 1;
@@ -196,11 +196,11 @@ pub fn days(fleet: &Fleet, fridge: &mut Fridge, until_day: f64) -> Vec<Run> {
     let mut under_way = Day::new(0);
     let mut days = Vec::new();
     for row in fridge {
-        let received = day(fleet.start, row.received);
+        let received = day_of(fleet.start, row.received);
         if received >= until_day {
             break;
         }
-        let at = day(fleet.start, row.sample.at);
+        let at = day_of(fleet.start, row.sample.at);
         let number = at.floor() as i64;
         if number < under_way.number || at > received + 0.5 {
             continue;

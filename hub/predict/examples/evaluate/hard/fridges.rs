@@ -103,7 +103,7 @@ impl Detectors {
         let can_show = kind != FaultKind::StartRelay || has_relay(&lived);
         let watched = self.watch(&lived).into_iter();
         watched
-            .map(|(watched, (_, calls))| Some(judge::faulty(&fault, can_show, &watched, calls, |_| true)))
+            .map(|(watched, (_, calls))| Some(judge::faulty(&fault, can_show, &watched, calls, |_| true, false)))
             .collect()
     }
 }

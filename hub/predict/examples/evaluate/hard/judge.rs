@@ -42,6 +42,8 @@ pub struct Faulty {
     /// Days from the first right ticket, and from its call, to the failure.
     pub ticket_days: Option<f64>,
     pub call_days: Option<f64>,
+    /// The first right ticket stands by another named fault.
+    pub otherwise: bool,
     /// A call would have told another fault.
     pub misnamed: bool,
     /// What was to be seen of it, by named faults alone.
@@ -95,13 +97,14 @@ pub fn clean(effects_before: impl Fn(f64) -> Effects, watched: &Watched, days: u
     }
 }
 
-/// `is_right` tells whether a call that names this would tell the right fault.
+/// `is_right` tells whether a call that names this would tell the right fault; `is_named`, that its tickets stand by such names.
 pub fn faulty(
     fault: &Fault,
     can_show: bool,
     watched: &Watched,
     calls_at: f64,
     is_right: impl Fn(Option<usize>) -> bool,
+    is_named: bool,
 ) -> Faulty {
     let tickets = tickets(&watched.said, calls_at);
     let right = tickets.iter().find(|ticket| ticket.day >= fault.onset_day);
@@ -119,6 +122,7 @@ pub fn faulty(
             .any(|ticket| ticket.day < fault.onset_day && ticket.closed >= fault.onset_day),
         ticket_days: right.map(|ticket| ahead(ticket.day)),
         call_days: called.filter(|(_, fault)| is_right(*fault)).map(|(day, _)| ahead(day)),
+        otherwise: is_named && right.is_some_and(|ticket| !is_right(Some(ticket.top))),
         misnamed: called.is_some_and(|(_, fault)| !is_right(fault)),
         seen: None,
     }

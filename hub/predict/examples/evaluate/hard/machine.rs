@@ -116,7 +116,7 @@ impl Kit {
             let at = row.sample.at;
             (Row { at, values }, row.received)
         });
-        received.take_while(move |(_, received)| day(start, *received) < until_day)
+        received.take_while(move |(_, received)| day_of(start, *received) < until_day)
     }
 
     /// The runs of a machine until a day.
@@ -127,6 +127,7 @@ impl Kit {
         let phase = self.profile.position(phase);
         let is_idle = |row: &Row| phase.and_then(|i| row.values[i]) == Some(idle);
         let mut told = told(machine);
+        let mut reports = told.clone();
         let mut runs = Vec::new();
         let mut rows: Vec<Row> = Vec::new();
         for (row, received) in self.rows(fleet, machine, until_day) {
@@ -136,9 +137,13 @@ impl Kit {
                 rows.push(row);
             }
             for step in &completed {
-                let day = day(fleet.start, received);
+                let day = day_of(fleet.start, received);
                 let news = told.iter().take_while(|(from, _)| *from <= day).count();
                 let news: Vec<Effect> = told.drain(..news).map(|(_, effect)| effect).collect();
+                // What a device reports comes in the order of its rows, however late both are.
+                let own = day_of(fleet.start, step.at);
+                let reported = reports.iter().take_while(|(from, _)| *from <= own).count();
+                let reported: Vec<Effect> = reports.drain(..reported).map(|(_, effect)| effect).collect();
                 let of_run = rows.iter().take_while(|row| row.at <= step.at).count();
                 let parts = reader.read(&rows[..of_run]);
                 rows.drain(..of_run.saturating_sub(1));
@@ -147,9 +152,9 @@ impl Kit {
                     values: step.values.clone(),
                     parts: self.parts.told.iter().map(|i| parts[*i]).collect(),
                     afresh: news.iter().any(|one| *one != Effect::Firmware),
-                    told: match news.contains(&Effect::PartChange) {
+                    told: match reported.contains(&Effect::PartChange) {
                         true => Some(Told::Repaired),
-                        false => (!news.is_empty()).then_some(Told::Changed),
+                        false => (!reported.is_empty()).then_some(Told::Changed),
                     },
                 });
             }
@@ -190,7 +195,7 @@ fn decimals(feature: &Feature, profile: &ApplianceProfile) -> u8 {
     channel.map_or(0, |channel| channel.decimals) + 1
 }
 
-pub fn day(start: Timestamp, at: Timestamp) -> f64 {
+pub fn day_of(start: Timestamp, at: Timestamp) -> f64 {
     at.duration_since(start).as_secs_f64() / DAY_S
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hub_core::budget::history::History;
 use hub_core::budget::{Budget, Budgets};
-use hub_predict::generic::{Metric, NamedFaults, Settings, Signs, Speed, Step, Unit, conditions};
+use hub_predict::generic::{Metric, Metrics, NamedFaults, Settings, Signs, Speed, Step, Unit, conditions};
 
 use super::learn::{history, renewed, thresholds};
 use super::machine::{Kit, Run};
@@ -15,6 +15,8 @@ use super::watch::{Held, Said, Trace, Watched};
 const ROUNDS: usize = 3;
 /// One in so many runs goes into the metric: neighbours are alike.
 const ONE_IN: usize = 3;
+/// Times the level that a call needs on a fleet that nothing was learned from: as with a model that has its family's level.
+const CALL_MARGIN: f64 = 1.15;
 /// Name of what none of the faults is, among the levels.
 const UNNAMED: &str = "unnamed";
 
@@ -38,8 +40,11 @@ pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32, generic: &Settings) -> an
         faults: NamedFaults {
             signatures: signatures(),
             conditions: conditions(channels, &kit.parts.influences, steps.iter().map(Vec::as_slice)),
-            quick: unknown.clone(),
-            slow: unknown,
+            metrics: Metrics {
+                newest: unknown.clone(),
+                quick: unknown.clone(),
+                slow: unknown,
+            },
             threshold: 1.0,
         },
         generic: Settings {
@@ -57,28 +62,27 @@ pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32, generic: &Settings) -> an
         calls: Budget::new(whole.calls.per_1000() / shares)?,
     };
     for _ in 0..ROUNDS {
-        let (quick, slow): (Vec<_>, Vec<_>) = fleet.iter().map(|runs| deviations(runs, kit, &named)).unzip();
-        named.faults.quick = Metric::learn(channels.len(), &quick);
-        named.faults.slow = Metric::learn(channels.len(), &slow);
+        let steps: Vec<[Deviations; 3]> = fleet.iter().map(|runs| deviations(runs, kit, &named)).collect();
+        let [newest, quick, slow] = [0, 1, 2].map(|speed| {
+            let of_speed: Vec<Deviations> = steps.iter().map(|of| of[speed].clone()).collect();
+            Metric::learn(channels.len(), &of_speed)
+        });
+        named.faults.metrics = Metrics { newest, quick, slow };
         let watched: Vec<Watched> = fleet.iter().map(|runs| watch(runs, kit, &named)).collect();
-        let level = |tickets: bool| {
-            let histories = histories(&watched, days, &named, tickets);
-            let renewed = renewed(&histories, share);
-            move |name: &str| {
-                let levels = renewed.get(name)?;
-                if tickets {
-                    Some(levels.tickets.in_force)
-                } else {
-                    Some(levels.calls?.in_force)
-                }
-            }
+        let levels = renewed(&histories(&watched, days, &named), share);
+        let ticket = |name: &str| levels.get(name).map_or(f64::MAX, |of| of.tickets.in_force);
+        // Of all scores, whether they may be named or not: of the latter there are too few to fit a tail to.
+        let call = |name: &str| {
+            levels
+                .get(name)
+                .and_then(|of| of.calls)
+                .map_or(f64::MAX, |of| of.in_force)
         };
-        let (tickets, calls) = (level(true), level(false));
         for (i, signature) in named.faults.signatures.iter_mut().enumerate() {
-            signature.ticket_level = tickets(&i.to_string()).unwrap_or(f64::MAX);
-            signature.call_level = calls(&i.to_string()).unwrap_or(f64::MAX);
+            signature.ticket_level = ticket(&i.to_string());
+            signature.call_level = call(&i.to_string());
         }
-        named.generic.threshold = tickets(UNNAMED).unwrap_or(f64::MAX);
+        named.generic.threshold = ticket(UNNAMED);
     }
     let watched: Vec<Watched> = fleet.iter().map(|runs| watch(runs, kit, &named)).collect();
     if let Some(all) = thresholds(&watched, days, |said| said.ticket) {
@@ -86,23 +90,21 @@ pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32, generic: &Settings) -> an
         named.device_months = all.device_months;
     }
     let calls = thresholds(&watched, days, |said| said.call).and_then(|all| all.calls);
-    named.calls = calls.map_or(f64::MAX, |calls| calls.in_force);
+    named.calls = calls.map_or(f64::MAX, |calls| CALL_MARGIN * calls.in_force);
     Ok(named)
 }
 
 /// Months of each fault's scores, by its place, and of the scores without a name.
-fn histories(watched: &[Watched], days: u32, named: &Named, tickets: bool) -> BTreeMap<String, History> {
-    let score = |trace: &Trace| if tickets { trace.ticket } else { trace.call };
+fn histories(watched: &[Watched], days: u32, named: &Named) -> BTreeMap<String, History> {
     let mut all: BTreeMap<_, _> = (0..named.faults.signatures.len())
         .map(|i| {
-            let of = |one: &Watched, run: usize| one.traces.get(run).and_then(|run| run.get(i)).map_or(0.0, score);
+            let of =
+                |one: &Watched, run: usize| one.traces.get(run).and_then(|run| run.get(i)).map_or(0.0, |t| t.ticket);
             (i.to_string(), history(watched, days, of))
         })
         .collect();
-    if tickets {
-        let of = |one: &Watched, run: usize| one.unnamed.get(run).copied().unwrap_or(0.0);
-        all.insert(UNNAMED.to_owned(), history(watched, days, of));
-    }
+    let unnamed = |one: &Watched, run: usize| one.unnamed.get(run).copied().unwrap_or(0.0);
+    all.insert(UNNAMED.to_owned(), history(watched, days, unnamed));
     all
 }
 
@@ -144,12 +146,11 @@ pub fn watch(runs: &[Run], kit: &Kit, named: &Named) -> Watched {
             called: sign.called,
         });
         watched.unnamed.push(unnamed);
-        let (quick, slow) = (signs.deviations(Speed::Quick), signs.deviations(Speed::Slow));
         let traces = named.faults.signatures.iter().enumerate().map(|(i, signature)| {
-            let (of, metric) = match signature.speed {
-                Speed::Quick => (&quick, &named.faults.quick),
-                Speed::Slow => (&slow, &named.faults.slow),
-            };
+            let (of, metric) = (
+                signs.deviations(signature.speed),
+                named.faults.metrics.of(signature.speed),
+            );
             let (channel, by) = signature.moves.first().copied().unwrap_or_default();
             let apart = of.get(channel).copied().flatten().unwrap_or(0.0);
             Trace {
@@ -166,21 +167,21 @@ pub fn watch(runs: &[Run], kit: &Kit, named: &Named) -> Watched {
 /// Deviations of a machine's channels in some of its runs.
 type Deviations = Vec<Vec<Option<f32>>>;
 
-/// The same by the quick and by the slow averages.
-fn deviations(runs: &[Run], kit: &Kit, named: &Named) -> (Deviations, Deviations) {
+/// The same by the newest steps and by both averages.
+fn deviations(runs: &[Run], kit: &Kit, named: &Named) -> [Deviations; 3] {
     let mut signs = Signs::new(kit.parts.channels.len());
-    let (mut quick, mut slow) = (Vec::new(), Vec::new());
-    let single =
-        |all: Vec<Option<f64>>| -> Vec<Option<f32>> { all.into_iter().map(|one| one.map(|one| one as f32)).collect() };
+    let mut all = [const { Vec::new() }; 3];
     for (number, run) in runs.iter().enumerate() {
         if let Some(told) = run.told {
             signs.told(told);
         }
         let said = signs.step(&kit.parts.channels, &named.faults, &run.parts, 0.0, false);
         if said.is_some() && number.is_multiple_of(ONE_IN) {
-            quick.push(single(signs.deviations(Speed::Quick)));
-            slow.push(single(signs.deviations(Speed::Slow)));
+            for (of, speed) in all.iter_mut().zip([Speed::Newest, Speed::Quick, Speed::Slow]) {
+                let single = signs.deviations(speed).into_iter().map(|one| one.map(|one| one as f32));
+                of.push(single.collect());
+            }
         }
     }
-    (quick, slow)
+    all
 }

@@ -67,7 +67,7 @@ pub fn parts() -> Parts {
 }
 
 /// Figures that are watched.
-pub const WATCHED: [&str; 12] = [
+pub const WATCHED: [&str; 13] = [
     "drain_pump",
     "spin_pump",
     "drain_rate",
@@ -80,6 +80,7 @@ pub const WATCHED: [&str; 12] = [
     "leak",
     "fill_rate",
     "motor_scatter",
+    "ramp_speed",
 ];
 
 fn watched(name: &str) -> usize {
@@ -107,7 +108,8 @@ fn features() -> Vec<RunFeature> {
     let mut all = vec![
         per_volt(rows("drain_pump", pump, Take::Mean, DRAIN), 1),
         per_volt(rows("spin_pump", pump, Take::Mean, SPIN), 1),
-        per_volt(rows("drain_rate", level, Take::FastestFall, DRAIN), 1),
+        per_volt(rows("drain_level", level, Take::FastestFall, DRAIN), 1),
+        at_speed(rows("ramp_speed", "drum_speed_rpm", Take::Mean, SPIN), RAMP),
         per_speed(at_speed(rows("ramp_vibration", shaken, Take::Mean, SPIN), RAMP)),
         per_speed(at_speed(rows("full_vibration", shaken, Take::Mean, SPIN), FULL)),
         rows("wash_vibration", shaken, Take::Mean, TUMBLE),
@@ -116,7 +118,7 @@ fn features() -> Vec<RunFeature> {
         per_volt(rows("heater_power", "heater_power_w", Take::Mean, HEAT), 2),
         per_volt(rows("heater_scatter", "heater_power_w", Take::Scatter, HEAT), 2),
         rows("leak", level, LEAK, TUMBLE),
-        rows("fill_rate", level, Take::FastestRise, FILL),
+        rows("fill_level", level, Take::WholeRise, FILL),
         per_volt(rows("motor_scatter", motor, Take::Scatter, TUMBLE), 1),
         RunFeature {
             logarithm: false,
@@ -129,6 +131,9 @@ fn features() -> Vec<RunFeature> {
         ("full_to_ramp", "full_vibration", "ramp_vibration", -1.0),
         ("knocks", "wash_vibration", "wash_current", -KNOCKS_BY_LOAD),
         ("spin_to_wash", "spin_current", "wash_current", -SPIN_BY_LOAD),
+        // A level that scatters says nothing of how fast it moves.
+        ("drain_rate", "drain_level", "leak", 0.0),
+        ("fill_rate", "fill_level", "leak", 0.0),
     ];
     let sums = sums.map(|(name, one, other, by)| RunFeature {
         name: name.into(),
@@ -165,44 +170,53 @@ fn at_speed(mut feature: RunFeature, (least, most): (f64, f64)) -> RunFeature {
     feature
 }
 
-/// The faults, each with what it moves when it fails; the first is what it cannot be told without.
+/// Figures with how far a fault moves them when it fails; the first is what it cannot be told without.
 type Moves = &'static [(&'static str, f64)];
-const FAULTS: [(&str, Speed, Moves); 7] = [
+/// The figure that has to bear a fault out, with how far it moves; none where none is needed.
+type Witness = Option<(&'static str, f64)>;
+/// The faults.
+const FAULTS: [(&str, Speed, Moves, Witness); 7] = [
     (
         "drain_pump",
         Speed::Quick,
         &[("drain_pump", 0.4), ("spin_pump", 0.4), ("drain_rate", -0.3)],
+        Some(("spin_pump", 2.5)),
     ),
     (
         "drum_bearing",
         Speed::Quick,
         &[("spin_to_wash", 0.15), ("full_to_ramp", 0.8), ("knocks", 0.2)],
+        Some(("full_to_ramp", 4.0)),
     ),
     (
         "damper",
         Speed::Slow,
         &[("ramp_vibration", 1.0), ("full_to_ramp", -0.95)],
+        Some(("ramp_vibration", 2.5)),
     ),
     (
         "heater_scale",
-        Speed::Quick,
+        Speed::Newest,
         &[("heater_scatter", 0.2), ("heater_power", -0.3)],
+        Some(("heater_power", -2.5)),
     ),
-    ("door_gasket", Speed::Quick, &[("leak", 1.5)]),
-    ("inlet_valve", Speed::Quick, &[("fill_rate", -0.6)]),
+    ("door_gasket", Speed::Quick, &[("leak", 1.5)], None),
+    ("inlet_valve", Speed::Quick, &[("fill_rate", -0.6)], None),
     (
         "drive_belt",
-        Speed::Quick,
-        &[("motor_scatter", 0.1), ("spin_to_wash", -0.06)],
+        Speed::Newest,
+        &[("motor_scatter", 0.1), ("ramp_speed", -0.06), ("spin_to_wash", -0.06)],
+        Some(("ramp_speed", -2.0)),
     ),
 ];
 
 /// The signatures, without levels yet.
 pub fn signatures() -> Vec<Signature> {
-    let signature = |(class, speed, moves): &(&str, Speed, Moves)| Signature {
+    let signature = |(class, speed, moves, borne_out): &(&str, Speed, Moves, Option<(&str, f64)>)| Signature {
         class: (*class).into(),
         moves: moves.iter().map(|(name, by)| (watched(name), *by)).collect(),
         speed: *speed,
+        borne_out_by: borne_out.map(|(name, by)| (watched(name), by)),
         ticket_level: f64::MAX,
         call_level: f64::MAX,
     };

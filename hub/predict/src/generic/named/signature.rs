@@ -9,6 +9,8 @@ const NAMED_FROM: f64 = 0.7;
 /// Average by which a fault is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speed {
+    /// Of the newest step alone, which has to stand for the hold time: for faults of days whose channels scatter little.
+    Newest,
     /// Of the newest few steps: for faults of weeks whose channels scatter little.
     Quick,
     /// Of the newest twenty or so.
@@ -25,6 +27,9 @@ pub struct Signature {
     pub moves: Vec<(usize, f64)>,
     /// How it is looked at.
     pub speed: Speed,
+    /// Channel that has to bear it out, and the score for each of its usual deviations, at the most: negative where it goes down. A sensor
+    /// that has begun to scatter looks like a motor that does, and brakes no drum.
+    pub borne_out_by: Option<(usize, f64)>,
     /// Score that counts as 1 for tickets: the rule of budgets on the fleet's own months.
     pub ticket_level: f64,
     /// The same for calls.
@@ -38,12 +43,32 @@ pub struct NamedFaults {
     pub signatures: Vec<Signature>,
     /// What conditions do to channels.
     pub conditions: Vec<Condition>,
-    /// How the healthy fleet wanders, by the quick and by the slow averages.
-    pub quick: Metric,
-    /// By the slow averages.
-    pub slow: Metric,
+    /// How the healthy fleet wanders, by the newest steps and by both averages.
+    pub metrics: Metrics,
     /// Score, in levels, from which a ticket is opened.
     pub threshold: f64,
+}
+
+/// A metric for each [`Speed`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metrics {
+    /// Of the newest steps.
+    pub newest: Metric,
+    /// Of the quick averages.
+    pub quick: Metric,
+    /// Of the slow averages.
+    pub slow: Metric,
+}
+
+impl Metrics {
+    /// The metric of a speed.
+    pub fn of(&self, speed: Speed) -> &Metric {
+        match speed {
+            Speed::Newest => &self.newest,
+            Speed::Quick => &self.quick,
+            Speed::Slow => &self.slow,
+        }
+    }
 }
 
 /// A fault beside the deviations of one appliance.
@@ -60,8 +85,11 @@ impl Likeness {
         let Some((far, purity)) = measured.along(&signature.moves) else {
             return Self::default();
         };
+        let borne_out = signature
+            .borne_out_by
+            .map_or(f64::MAX, |(channel, by)| by * measured.usual(channel));
         Self {
-            score: far * purity,
+            score: (far * purity).min(borne_out).max(0.0),
             purity,
         }
     }

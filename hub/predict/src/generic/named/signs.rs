@@ -6,11 +6,12 @@ use super::super::alarm::Alarm;
 use super::super::channel::Channel;
 use super::super::condition::freed;
 use super::super::settings::Settings;
-use super::signature::{Likeness, NamedFaults, Speed};
+use super::signature::{Likeness, NamedFaults, Signature, Speed};
 use super::track::Track;
 
-/// Steps for which a score has to stand.
+/// Steps for which a score has to stand, for a ticket and for a call: a wrong call costs more than a late one.
 const HOLD: usize = 2;
+const CALL_HOLD: usize = 3;
 /// Share of a ticket's level below which an appliance is quiet enough for its normal to follow it.
 const QUIET: f64 = 0.5;
 
@@ -28,7 +29,7 @@ pub enum Told {
 pub struct Signs {
     tracks: Vec<Track>,
     /// Of each signature, the newest scores for tickets and for calls.
-    newest: Vec<[[f32; 2]; HOLD]>,
+    newest: Vec<[[f32; 2]; CALL_HOLD]>,
     alarm: Alarm,
 }
 
@@ -86,16 +87,13 @@ impl Signs {
         if begun == 0 || 2 * learning.count() >= begun {
             return None;
         }
-        let quick = faults.quick.measured(&self.deviations(Speed::Quick));
-        let slow = faults.slow.measured(&self.deviations(Speed::Slow));
-        let likenesses: Vec<Likeness> = faults
-            .signatures
-            .iter()
-            .map(|signature| match signature.speed {
-                Speed::Quick => Likeness::of(&quick, signature),
-                Speed::Slow => Likeness::of(&slow, signature),
-            })
-            .collect();
+        let measured = [Speed::Newest, Speed::Quick, Speed::Slow]
+            .map(|speed| (speed, faults.metrics.of(speed).measured(&self.deviations(speed))));
+        let likeness = |signature: &Signature| {
+            let of = measured.iter().find(|(speed, _)| *speed == signature.speed);
+            of.map_or_else(Likeness::default, |(_, measured)| Likeness::of(measured, signature))
+        };
+        let likenesses: Vec<Likeness> = faults.signatures.iter().map(likeness).collect();
         let stood = self.alarm.standing();
         let now = faults.signatures.iter().zip(&likenesses);
         let loudest = now.map(|(signature, one)| one.score / signature.ticket_level);
@@ -122,7 +120,7 @@ impl Signs {
     /// Takes the scores of a step, and tells those that stood for the hold time.
     fn held(&mut self, faults: &NamedFaults, likenesses: &[Likeness], unnamed: f64) -> Sign {
         if self.newest.len() != likenesses.len() {
-            self.newest = vec![[[0.0; 2]; HOLD]; likenesses.len()];
+            self.newest = vec![[[0.0; 2]; CALL_HOLD]; likenesses.len()];
         }
         let (mut scores, mut named) = (Vec::new(), Vec::new());
         for (newest, one) in self.newest.iter_mut().zip(likenesses) {
@@ -131,9 +129,12 @@ impl Signs {
             if let Some(last) = newest.last_mut() {
                 *last = [one.score as f32, may_call as f32];
             }
-            let lowest = |of: usize| newest.iter().map(|pair| f64::from(pair[of])).fold(f64::MAX, f64::min);
-            scores.push(lowest(0));
-            named.push(lowest(1));
+            let lowest = |of: usize, steps: usize| {
+                let held = newest.iter().rev().take(steps);
+                held.map(|pair| f64::from(pair[of])).fold(f64::MAX, f64::min)
+            };
+            scores.push(lowest(0, HOLD));
+            named.push(lowest(1, CALL_HOLD));
         }
         let levels = faults.signatures.iter();
         let of_ticket = strongest(

@@ -120,6 +120,7 @@ impl Track {
         match (&self.stage, speed) {
             (Stage::Learning(_), _) => None,
             (Stage::Changed { apart, .. }, _) => Some(f64::from(*apart)),
+            (Stage::Watched, Speed::Newest) => Some(f64::from(self.newest[2] - self.centre)),
             (Stage::Watched, Speed::Quick) => Some(f64::from(self.quick - self.centre)),
             (Stage::Watched, Speed::Slow) => Some(f64::from(self.slow - self.centre)),
         }

@@ -1,5 +1,5 @@
 use super::super::metric::Metric;
-use super::super::signature::Signature;
+use super::super::signature::{Metrics, Signature};
 use super::*;
 
 fn channels() -> Vec<Channel> {
@@ -29,6 +29,7 @@ fn unlevelled() -> NamedFaults {
         class: class.into(),
         moves: moves.into(),
         speed: Speed::Quick,
+        borne_out_by: None,
         ticket_level: 6.0,
         call_level: 9.0,
     };
@@ -39,8 +40,11 @@ fn unlevelled() -> NamedFaults {
             signature("bearing", &[(2, 0.8)]),
         ],
         conditions: Vec::new(),
-        quick: nothing.clone(),
-        slow: nothing,
+        metrics: Metrics {
+            newest: nothing.clone(),
+            quick: nothing.clone(),
+            slow: nothing,
+        },
         threshold: 1.0,
     }
 }
@@ -62,8 +66,11 @@ fn faults() -> NamedFaults {
     let fleet: Vec<_> = (0..40).map(device).collect();
     let metric = Metric::learn(3, &fleet);
     NamedFaults {
-        quick: metric.clone(),
-        slow: metric,
+        metrics: Metrics {
+            newest: metric.clone(),
+            quick: metric.clone(),
+            slow: metric,
+        },
         ..blind
     }
 }
