@@ -2,6 +2,7 @@
 
 mod steps;
 
+pub use steps::golden_life;
 pub(crate) use steps::{GoldenSteps, check_steps};
 
 use serde::{Deserialize, Serialize};

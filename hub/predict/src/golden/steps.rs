@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use hub_core::profile::ApplianceProfile;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -31,6 +32,18 @@ pub(crate) struct GoldenSteps {
     slow_score: f64,
     /// Whether an alarm stands then.
     alarm: bool,
+}
+
+/// A line of `golden.jsonl` for a folder without a network: a life of this name, step by step with a value for each feature, and what the
+/// detector says of it now. None where that is nothing, or where the manifest is of a network.
+pub fn golden_life(
+    name: &str,
+    steps: Vec<Vec<Option<f64>>>,
+    manifest: &Manifest,
+    profile: &ApplianceProfile,
+) -> Option<String> {
+    let golden = GoldenSteps::of(name, steps, &Kit::of(manifest, profile)?, manifest)?;
+    serde_json::to_string(&golden).ok()
 }
 
 /// What the detector says at the end of a life; none where it says nothing yet.

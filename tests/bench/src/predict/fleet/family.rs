@@ -3,9 +3,7 @@
 use crate::predict::noise;
 use anyhow::{Context, Result};
 use hub_core::profile;
-use hub_predict::Model;
-use hub_predict::generic::{Channel, Settings, Step, Unit};
-use serde_json::json;
+use hub_predict::{Model, golden_life, load_manifest};
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -74,7 +72,7 @@ pub(super) fn model() -> Result<Arc<Model>> {
     std::fs::create_dir(&model)?;
     write(&folder.path().join("profiles/fleet.toml"), &family_text())?;
     write(&model.join("manifest.toml"), &manifest_text())?;
-    write(&model.join("golden.jsonl"), &golden_text()?)?;
+    write(&model.join("golden.jsonl"), &golden_text(&model)?)?;
     let model = Model::load(&model).context("the model of the fleet")?;
     Ok(Arc::new(model))
 }
@@ -125,14 +123,9 @@ fn manifest_text() -> String {
 }
 
 /// Three short lives, with what the detector says of them: a folder is refused without.
-fn golden_text() -> Result<String> {
-    let settings = Settings::default();
-    let channel = |(at, (unit, decimals, _)): (usize, (&str, u8, f64))| Channel {
-        name: name(at),
-        unit: unit.to_owned(),
-        decimals,
-    };
-    let channels: Vec<Channel> = NORMAL.into_iter().enumerate().map(channel).collect();
+fn golden_text(model: &Path) -> Result<String> {
+    let (manifest, family) = load_manifest(model)?;
+    let calibration = manifest.baseline.calibration as usize;
     let mut text = String::new();
     for (life, moved) in [
         ("quiet", None),
@@ -141,34 +134,16 @@ fn golden_text() -> Result<String> {
     ] {
         let value = |step: usize, at: usize, normal: f64| {
             let wave = 1.0 + 0.002 * f64::from([0_i8, 1, 0, -1][step % 4]);
-            let is_moved = moved == Some(at) && step >= settings.calibration as usize;
+            let is_moved = moved == Some(at) && step >= calibration;
             Some(normal * wave * if is_moved { 1.3 } else { 1.0 })
         };
         let step = |step: usize| -> Vec<Option<f64>> {
             let normals = NORMAL.into_iter().enumerate();
             normals.map(|(at, (.., normal))| value(step, at, normal)).collect()
         };
-        let steps: Vec<Vec<Option<f64>>> = (0..settings.calibration as usize + 8).map(step).collect();
-        let mut unit = Unit::new(&channels, &settings);
-        let mut said = None;
-        for values in &steps {
-            let step = unit.step(&channels, &settings, values, false, false);
-            if let Step::Watching {
-                score,
-                slow_score,
-                alarm,
-                ..
-            } = step
-            {
-                said = Some((score / settings.threshold, slow_score / settings.threshold, alarm));
-            }
-        }
-        let (score, slow_score, alarm) = said.with_context(|| format!("nothing is said of {life}"))?;
-        let features: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
-        let golden = json!({
-            "name": life, "features": features, "steps": steps,
-            "score": score, "slow_score": slow_score, "alarm": alarm,
-        });
+        let steps = (0..calibration + 8).map(step).collect();
+        let golden = golden_life(life, steps, &manifest, &family.profile);
+        let golden = golden.with_context(|| format!("nothing is said of {life}"))?;
         let _ = writeln!(text, "{golden}");
     }
     Ok(text)
