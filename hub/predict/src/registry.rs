@@ -194,7 +194,13 @@ impl Registry {
         same(&self.models, &other.models)
             && same(&self.generics, &other.generics)
             && same(&self.challengers, &other.challengers)
-            && self.claimed == other.claimed
+            && self.unwatched().eq(other.unwatched())
+    }
+
+    /// Families of refused folders of which none is served: nothing watches their appliances.
+    fn unwatched(&self) -> impl Iterator<Item = &String> {
+        let claimed = self.claimed.iter();
+        claimed.filter(|family| !self.models.contains_key(*family))
     }
 
     /// Chooses one model of each family.

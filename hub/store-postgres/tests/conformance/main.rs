@@ -57,7 +57,15 @@ impl Place for Base {
 /// The groups of the list in three parts of about the same length.
 const PARTS: [&[&str]; 3] = [
     &["telemetry", "reading", "retention", "session", "device", "quarantine"],
-    &["lease", "prediction", "budget", "contact", "household", "stream"],
+    &[
+        "lease",
+        "prediction",
+        "budget",
+        "release",
+        "contact",
+        "household",
+        "stream",
+    ],
     &["site", "access", "claim", "tenants", "ticket", "appointment"],
 ];
 

@@ -253,16 +253,16 @@ pub(super) async fn a_level_holds_a_ticket_back_until_the_score_reaches_it(h: &d
     assert!(waits.prediction.probability < 0.1, "such scores are frequent");
     assert_eq!(waits.prediction.verdicts, Some(Counted::default()));
 
-    // High enough for a ticket, and not for a call.
+    // High enough for a ticket, and too frequent for a call: the probability says so before the level does.
     let between = f64::midpoint(ticket_level, call_level);
     let ticket = sees(&*store, "wm-1", between).await.unwrap();
     let open = finding(&*store, "wm-1").await;
     assert_eq!((open.ticket, open.ticket_from), (Some(ticket), None));
-    assert_eq!(rung(&*store, ticket).await, Begun::Held(HoldReason::BelowCallLevel));
+    assert_eq!(rung(&*store, ticket).await, Begun::Held(HoldReason::BelowGate));
     // Far above both: no sound machine comes there.
     assert_eq!(sees(&*store, "wm-1", 2.0 * call_level).await, None, "it has its ticket");
     let story = store.ticket(&Actor::hub("test"), ticket, morning()).await.unwrap();
-    assert_eq!(story.ticket.contact.reason, Some(HoldReason::BelowCallLevel));
+    assert_eq!(story.ticket.contact.reason, Some(HoldReason::BelowGate));
     assert!(
         matches!(rung(&*store, ticket).await, Begun::Ring(_)),
         "lifted by its score"

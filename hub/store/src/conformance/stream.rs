@@ -24,7 +24,7 @@ const HOURS: i64 = 120;
 /// Readings of each appliance in an hour.
 const PER_HOUR: u64 = 12;
 /// What becomes of it, on every store. It changes with the rules of findings, tickets and contacts, and with nothing else.
-const OUTCOME: &str = "2a0c91da5f1d7bd6faac18ccfea7b3e7bfefa9d87ee25fa9ad332c715ad58606";
+const OUTCOME: &str = "a0cc809471c3bd1985716f9af1a6d5822b4a554febebfb6b0ac172d379ec6848";
 
 /// A number that looks random and is the same everywhere (SplitMix64, Steele and others 2014).
 fn mix(seed: u64) -> u64 {

@@ -118,9 +118,13 @@ async fn a_profile_alone_is_watched_and_a_trained_folder_takes_over() {
     assert!(findings[0].to_string().contains("generic/1"), "{findings:?}");
     let tickets = console.all("/api/v1/tickets").await.unwrap();
     assert_eq!(tickets.len(), 1, "{tickets:?}");
-    let ticket = page(&lab, "en", &format!("/tickets/{}", tickets[0]["id"]))
-        .await
-        .unwrap();
+    let ticket = page(
+        &lab,
+        "en",
+        &format!("/tickets/{}", tickets[0]["ticket"]["id"].as_str().unwrap()),
+    )
+    .await
+    .unwrap();
     assert!(ticket.contains("compressor current"), "{ticket}");
     train(&lab, &models).await;
     eventually("the folder is taken", PATIENCE, async || {

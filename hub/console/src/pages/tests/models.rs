@@ -110,7 +110,7 @@ fn a_family_says_what_is_accepted_what_follows_and_what_has_stopped() {
     let told = |page: &str| words(page).replace(['\u{2068}', '\u{2069}'], "");
     let english = pages(&reader(Language::En));
     for piece in [
-        "1.00 false tickets, 0.05 false calls",
+        "1.00 false tickets, 0.050 false calls",
         "stated by kim, 22 Nov",
         "all other models",
         "from the whole family's months, and 15 % more",

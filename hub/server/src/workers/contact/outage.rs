@@ -14,7 +14,7 @@ use hub_core::id::{DeviceId, TicketId};
 use hub_core::language::Language;
 use hub_core::phone_number::PhoneNumber;
 use hub_core::site::Site;
-use hub_store::conformance::scene::{alarm, appliance, morning, profiles, seen, site, take_lease};
+use hub_store::conformance::scene::{alarm, appliance, has_a_quiet_past, morning, profiles, seen, site, take_lease};
 use hub_store::memory::MemoryStore;
 use hub_store::prediction::PredictionStore;
 use hub_store::site::SiteStore;
@@ -115,6 +115,7 @@ impl Play {
         let store = Arc::new(MemoryStore::new(profiles(), 1));
         take_lease(&*store).await;
         store.apply_site(&homes(), morning(), false).await.unwrap();
+        has_a_quiet_past(&*store).await;
         let clock = Arc::new(ManualClock::new(morning()));
         let mut tickets = Vec::new();
         for n in 0..OWNERS {

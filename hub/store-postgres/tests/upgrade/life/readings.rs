@@ -4,10 +4,11 @@
 use super::{appliance, at, day};
 use hub_core::budget::Month;
 use hub_core::id::{ApplianceId, TraceId};
+use hub_core::shadow::ShadowSaid;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_core::watching::{WatchState, Watching};
 use hub_store::budget::MonthScore;
-use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
+use hub_store::prediction::{Challenge, Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit, ShadowCommit};
 use hub_store::retention::UpkeepStore;
 use hub_store::telemetry::{Ingest, TelemetryStore};
 use hub_store_postgres::PostgresStore;
@@ -177,6 +178,23 @@ fn not_every_day(ids: &[ApplianceId], number: i64) -> Vec<Ingest> {
     }
 }
 
+/// What a version that is tried in shadow says of these appliances.
+fn shadow(appliances: impl Iterator<Item = ApplianceId>, now: Timestamp) -> ShadowCommit {
+    let family = "washing-machine".to_owned();
+    let challenge = Challenge {
+        family: family.clone(),
+        model: "washing-machine/2".to_owned(),
+        hash: "5f".repeat(32),
+        champion: "washing-machine/1".to_owned(),
+    };
+    let judges = appliances.map(|appliance| (family.clone(), appliance, ShadowSaid::Judges { at: now }));
+    ShadowCommit {
+        begun: vec![challenge],
+        said: judges.collect(),
+        ..ShadowCommit::default()
+    }
+}
+
 /// Everybody who reads what was stored reads it: roll-up, aggregates, scorer.
 async fn read(store: &PostgresStore, now: Timestamp) {
     while store.roll_up(1_000).await.unwrap() > 0 {}
@@ -198,6 +216,7 @@ async fn read(store: &PostgresStore, now: Timestamp) {
             score: 0.5,
         });
         let scores = scores.collect();
+        let shadow = shadow(newest.keys().copied(), now);
         let checkpoints = newest.into_iter().map(|(appliance, number)| Checkpoint {
             appliance,
             model: "washing-machine/1".to_owned(),
@@ -209,6 +228,7 @@ async fn read(store: &PostgresStore, now: Timestamp) {
             checkpoints: checkpoints.collect(),
             watching,
             scores,
+            shadow,
             ..ScoringCommit::default()
         };
         store.commit_scoring(&commit, now).await.unwrap();
