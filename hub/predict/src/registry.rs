@@ -197,10 +197,10 @@ impl Registry {
             && self.unwatched().eq(other.unwatched())
     }
 
-    /// Families of refused folders of which none is served: nothing watches their appliances.
+    /// Profiles that are watched by nothing, since the folder that is for them is refused.
     fn unwatched(&self) -> impl Iterator<Item = &String> {
         let claimed = self.claimed.iter();
-        claimed.filter(|family| !self.models.contains_key(*family))
+        claimed.filter(|family| self.generics.contains_key(*family) && !self.models.contains_key(*family))
     }
 
     /// Chooses one model of each family.
