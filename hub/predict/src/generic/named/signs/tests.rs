@@ -11,9 +11,13 @@ fn channels() -> Vec<Channel> {
     ["pump", "drain", "shake"].map(channel).into()
 }
 
-/// Scatter of a channel in a run, without a generator: -1 to 1.
+/// Scatter of a channel in a run, without a generator: -1 to 1, and no channel says anything of another (SplitMix64, Steele and
+/// others 2014).
 fn scatter(run: u32, channel: u32) -> f64 {
-    f64::from((run * 37 + channel * 61 + run * run % 19) % 41) / 20.0 - 1.0
+    let mut bits = (u64::from(run) << 8 | u64::from(channel)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    f64::from((bits >> 32) as u32) / f64::from(u32::MAX) * 2.0 - 1.0
 }
 
 fn run(run: u32, moved: [f64; 3]) -> Vec<Option<f64>> {
