@@ -139,8 +139,9 @@ impl Plan {
                 minute: minute / 2,
                 minutes: 6,
             },
+            // So many that none sends more than a device may (1,000 a second and 10,000 at once), however fast the machine is.
             flood: Flood {
-                devices: 10,
+                devices: 40,
                 minute: minute / 2,
                 json: 8,
                 cbor: 2,
