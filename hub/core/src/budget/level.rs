@@ -15,6 +15,9 @@ const BOUND: f64 = 0.8;
 const INTERVAL: (f64, f64) = (0.1, 0.9);
 /// Appliances' months below which an appliance model has no level of its own.
 pub const DEVICE_MONTHS_MIN: u32 = 200;
+/// Times by which a call level may lie beyond what the model's own months can have shown once. Farther out the tail is a guess: most
+/// small fleets have not met their rarest harmless event yet.
+const BEYOND_MAX: f64 = 20.0;
 /// Times the family's level that such a model has.
 const FAMILY_MARGIN: f64 = 1.15;
 /// Share by which a threshold comes down in a month, at most.
@@ -50,7 +53,8 @@ pub struct Thresholds {
     pub month: Month,
     /// Score from which a ticket is opened.
     pub tickets: Threshold,
-    /// Score that a call needs besides; none while too little is known for any call.
+    /// Score that a call needs besides; none while too little is known for any call: 1,000 appliances' months of the model itself are
+    /// needed at a budget of one false call in 20,000.
     pub calls: Option<Threshold>,
     /// What they were taken from.
     pub basis: Basis,
@@ -193,15 +197,16 @@ fn thresholds(
     let down = last.map_or(0.0, |last| (1.0 - DOWN_MAX).powi(month.since(last.month).max(0)));
     let tickets_before = last.map_or(0.0, |last| last.tickets.in_force);
     let tickets = tails.threshold(budgets.tickets.rate(), tickets_before * down, margin);
+    let shown = BEYOND_MAX * f64::from(sample.device_months) * budgets.calls.rate() >= 1.0;
     let calls = match basis {
-        Basis::Own => {
+        Basis::Own if shown => {
             let before = last.and_then(|last| last.calls).map_or(0.0, |calls| calls.in_force);
             let mut calls = tails.threshold(budgets.calls.rate(), before * down, margin);
             // Where tickets still come down and calls have just begun.
             calls.in_force = calls.in_force.max(tickets.in_force);
             Some(calls)
         }
-        Basis::Family => None,
+        Basis::Own | Basis::Family => None,
     };
     Thresholds {
         month,

@@ -36,6 +36,7 @@ fn a_smaller_budget_has_a_higher_level() {
     let mut last = 0.0;
     for per_1000 in [50.0, 10.0, 1.0, 0.1, 0.05, 0.001] {
         let level = one(history.clone(), budgets(per_1000, 0.001), None, 4);
+        assert_eq!(level.calls, None, "a millionth is beyond what 8,000 months show");
         assert!(level.tickets.wanted > last, "{per_1000}: {level:?}");
         last = level.tickets.wanted;
     }
@@ -81,7 +82,7 @@ fn fewer_appliances_have_a_higher_level() {
             sum(|level| level.calls.unwrap().wanted),
         )
     };
-    let (few, more, many) = (mean(60), mean(600), mean(6_000));
+    let (few, more, many) = (mean(260), mean(1_000), mean(6_000));
     assert!(few.0 > more.0 && more.0 > many.0, "{few:?} {more:?} {many:?}");
     assert!(few.1 > more.1 && more.1 > many.1, "{few:?} {more:?} {many:?}");
 }
@@ -110,6 +111,16 @@ fn thresholds_rise_at_once_and_come_down_by_a_tenth_a_month() {
     let risen = one(high(2), Budgets::default(), Some(&after_three), 7);
     assert_eq!(risen.tickets.in_force, risen.tickets.wanted);
     assert!(risen.tickets.in_force > 1.2 * after_three.tickets.in_force);
+}
+
+#[test]
+fn a_call_level_lies_at_most_twenty_times_beyond_what_its_months_can_show() {
+    let calls = |appliances, per_1000| {
+        let history = fleet(appliances, 4, &mut Random(5));
+        one(history, budgets(1.0, per_1000), None, 4).calls.is_some()
+    };
+    assert!(!calls(249, 0.05) && calls(250, 0.05));
+    assert!(calls(125, 0.1), "a larger budget is sooner seen");
 }
 
 #[test]
