@@ -7,9 +7,11 @@ use crate::places::{Full, Places};
 use crate::proxies::Proxies;
 use crate::streams::Streams;
 use futures::future::BoxFuture;
+use hub_core::baseline::{Baseline, NoBaseline};
 use hub_core::clock::CivilClock;
 use hub_core::families::Families;
 use hub_core::lines::Lines;
+use hub_store::prediction::SavedDetectors;
 use hub_store::quarantine::QuarantineEntry;
 use hub_store::telemetry::Ingest;
 use hub_store::{ConsoleStore, StoreError};
@@ -34,6 +36,8 @@ pub struct ApiState {
     pub monitor: Monitor,
     /// Reads payloads from quarantine again, by the code that reads them when they come in.
     pub redecode: Redecode,
+    /// Reads what a detector saved, by the models that are served.
+    pub read_baseline: ReadBaseline,
     /// Shown on every page of a demonstration.
     pub demo: Option<DemoBanner>,
     /// Settings.
@@ -51,6 +55,9 @@ pub enum Redecoded {
     /// Why it still cannot be taken.
     Refused(String),
 }
+
+/// Reads what detectors have saved of an appliance: what they take for its normal, or why that is not known. Computes only.
+pub type ReadBaseline = Arc<dyn Fn(&SavedDetectors) -> Result<Baseline, NoBaseline> + Send + Sync>;
 
 /// Settings of the API and the console.
 #[derive(Clone)]

@@ -75,9 +75,10 @@ pub(crate) struct Baseline {
     /// What one unit of scaled deviation is: noise of the average and the family's floor.
     pub(crate) scale: Vec<f64>,
     /// Features never seen in calibration are left out.
-    known: Vec<bool>,
+    pub(crate) known: Vec<bool>,
     precision: Vec<f64>,
-    average: Vec<f64>,
+    /// Moving average of each feature.
+    pub(crate) average: Vec<f64>,
 }
 
 /// One step as seen by a baseline.

@@ -1,5 +1,6 @@
 //! One appliance under one model: rows in, verdicts out, state that survives a restart.
 
+mod baseline;
 mod checkpoint;
 mod generic;
 mod intake;

@@ -1,8 +1,9 @@
 //! From a model step's raw values to what the baseline sees: transforms, and sensors that are missing or stuck.
 
+use hub_core::baseline::LeftOut;
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Manifest, Transform};
+use crate::manifest::{Feature, Manifest, Transform};
 
 /// A value below this is taken as this by [`Transform::Log`].
 const LOG_FLOOR: f64 = 1e-3;
@@ -56,6 +57,18 @@ impl Sensors {
                     .map(|value| feature.transform.apply(value))
             })
             .collect()
+    }
+
+    /// Why a feature has no value in the newest step, if so.
+    pub(crate) fn left_out(&self, i: usize, feature: &Feature) -> Option<LeftOut> {
+        let count = |steps: &[u32]| steps.get(i).copied().unwrap_or(0);
+        let is_known = self.last.get(i).is_some_and(Option::is_some);
+        if !is_known || count(&self.missing_for) > MISSING_HOLD {
+            Some(LeftOut::Silent)
+        } else {
+            let is_stuck = feature.stuck_after > 0 && count(&self.same_for) >= feature.stuck_after;
+            is_stuck.then_some(LeftOut::Stuck)
+        }
     }
 
     fn update(&mut self, i: usize, value: Option<f64>) {

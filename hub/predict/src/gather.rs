@@ -245,6 +245,12 @@ impl Gather {
         self.without.iter().filter(|without| is_missing(**without)).count()
     }
 
+    /// Whether a channel of the profile, by its position there, is awaited no longer.
+    pub(crate) fn misses(&self, channel: usize, need: &Need) -> bool {
+        let mut channels = need.channels.iter().zip(&self.without);
+        channels.any(|(of, without)| *of == channel && is_missing(*without))
+    }
+
     /// So much is missing that nothing can be judged: half of the channels, or the one that tells the programme's phase; without a
     /// network, which watches what is there, all of them, or the one that tells running from idle, if it has never come.
     pub(crate) fn lacks(&self, need: &Need) -> bool {

@@ -78,4 +78,14 @@ pub struct ChannelBaseline {
     pub floor: f64,
     /// Standard deviation of a step from the one before, over the root of two: what is noise and not drift.
     pub noise: f64,
+    /// Values are compared by their ratio.
+    pub by_ratio: bool,
+    /// What deviations count in, floor with noise and drift: a share of the normal where values are compared by their ratio.
+    pub width: f64,
+    /// How far the average is from the centre, in widths, up to ten. Negative is below.
+    pub deviation: f64,
+    /// How far it is from the normal at the end of the calibration, in floors of twice the width. Negative is below.
+    pub slow_deviation: f64,
+    /// It has been silent for too long to be compared.
+    pub silent: bool,
 }

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hub_core::baseline::{Baseline, NoBaseline};
 use hub_core::error_chain::in_full;
 use hub_core::families::ModelWords;
+use hub_store::prediction::SavedDetectors;
 
+use crate::detector::{CheckpointError, Detector};
 use crate::manifest::FAMILY;
 use crate::model::{Model, ModelError, load_family};
 use crate::serving::{Serving, ServingError};
@@ -242,6 +245,26 @@ impl Registry {
             Some(family) => self.models.get(family),
             None if self.claimed.contains(profile) => self.models.get(profile),
             None => self.models.get(profile).or_else(generic),
+        }
+    }
+
+    /// What the detector of an appliance takes for normal, by what was saved of it and the model that watches it now.
+    ///
+    /// # Errors
+    /// Nothing is known of it, for the reason that is given.
+    pub fn baseline(&self, saved: &SavedDetectors) -> Result<Baseline, NoBaseline> {
+        let model = self.of(saved.model.as_deref(), &saved.profile);
+        let model = model.ok_or(NoBaseline::NoModel)?;
+        let own = saved.states.iter().find(|state| state.model == model.version());
+        let own = own.ok_or(match (saved.states.is_empty(), saved.restarted) {
+            (false, _) => NoBaseline::OtherModel,
+            (true, true) => NoBaseline::Restarted,
+            (true, false) => NoBaseline::NothingSaved,
+        })?;
+        match Detector::restore(model, &own.state) {
+            Ok(detector) => Ok(detector.baseline(model, own.saved_at)),
+            Err(CheckpointError::OtherModel { .. }) => Err(NoBaseline::OtherModel),
+            Err(CheckpointError::Damaged) => Err(NoBaseline::Unreadable),
         }
     }
 

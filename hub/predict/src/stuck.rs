@@ -5,7 +5,7 @@ use hub_core::profile::ApplianceProfile;
 use serde::{Deserialize, Serialize};
 
 use crate::features::Step;
-use crate::manifest::{Manifest, Resampling};
+use crate::manifest::{Feature, Manifest, Resampling};
 use crate::table::Row;
 
 /// What is known of the sensor of each feature.
@@ -50,14 +50,26 @@ impl Stuck {
                 true => 0,
                 false => sensor.same_for.saturating_add(1),
             };
-            let patience = match manifest.resampling {
-                Resampling::Period { .. } => 0,
-                Resampling::Cycle { .. } => 1,
-                Resampling::Mean { .. } => feature.stuck_after,
-            };
-            if patience > 0 && sensor.same_for >= patience {
+            if sensor.is_stuck(feature, manifest) {
                 *value = None;
             }
         }
+    }
+
+    /// Whether the sensor of a feature was stuck in the newest step. One that has fallen silent is taken for stuck as well.
+    pub(crate) fn is_stuck(&self, feature: usize, manifest: &Manifest) -> bool {
+        let both = self.0.get(feature).zip(manifest.features.get(feature));
+        both.is_some_and(|(sensor, feature)| sensor.newest.is_some() && sensor.is_stuck(feature, manifest))
+    }
+}
+
+impl Sensor {
+    fn is_stuck(&self, feature: &Feature, manifest: &Manifest) -> bool {
+        let patience = match manifest.resampling {
+            Resampling::Period { .. } => 0,
+            Resampling::Cycle { .. } => 1,
+            Resampling::Mean { .. } => feature.stuck_after,
+        };
+        patience > 0 && self.same_for >= patience
     }
 }

@@ -1,12 +1,15 @@
 //! The folder `models/`: appliance profiles, and the models that watch appliances.
 
 use anyhow::{Context, Result};
+use hub_api::ReadBaseline;
 use hub_core::error_chain::in_full;
 use hub_core::families::Families;
 use hub_core::profile::{ApplianceProfile, Family};
 use hub_predict::Registry;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Reads the families of `models/profiles`.
 ///
@@ -74,6 +77,14 @@ pub fn with_words(families: Vec<Family>, registry: &Registry) -> Families {
 /// Where the folder cannot be read.
 pub fn load_models(models_dir: &Path) -> Result<Registry> {
     Registry::load(models_dir).with_context(|| format!("cannot load the models in {}", models_dir.display()))
+}
+
+/// How the API has read what detectors saved: by the models that are served then.
+pub fn read_baseline(models: watch::Receiver<Arc<Registry>>) -> ReadBaseline {
+    Arc::new(move |saved| {
+        let registry = models.borrow().clone();
+        registry.baseline(saved)
+    })
 }
 
 /// What cannot be served, with the reason.

@@ -5,7 +5,7 @@ use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::database::Opened;
 use crate::hub::Hub;
-use crate::models::{load_models, with_words};
+use crate::models::{self, load_models, with_words};
 use crate::telephone::{Telephone, TrunkWatch};
 use crate::workers::budget::BudgetWorker;
 use crate::workers::contact::{Calls, Dialler, Ways};
@@ -239,6 +239,7 @@ impl Pipeline<'_> {
             clock: self.clock.clone(),
             monitor,
             redecode: quarantine::redecode(self.store.clone(), self.families.subscribe(), self.clock.clone()),
+            read_baseline: models::read_baseline(self.models.subscribe()),
             families: self.families.subscribe(),
             demo,
             config: self.config.console()?,

@@ -16,8 +16,9 @@ use hub_core::situation::{COOL_DOWNS_MAX, Changes, FindingChange};
 use hub_store::error::Result;
 use hub_store::page::{PAGE_MAX, Page};
 use hub_store::prediction::{
-    Challenged, KeptChallenge, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
+    Challenged, KeptChallenge, PredictionStore, SavedDetectors, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
 };
+use hub_store::site::SiteStore;
 use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -79,6 +80,12 @@ impl PredictionStore for PostgresStore {
 
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>> {
         scoring::take_restarted(self).await
+    }
+
+    async fn saved_detectors(&self, actor: &Actor, appliance: ApplianceId) -> Result<SavedDetectors> {
+        actor.may(Act::ReadAppliances)?;
+        self.appliance(actor, appliance).await?;
+        scoring::saved(self, actor, appliance).await
     }
 
     async fn challenges(&self) -> Result<Vec<KeptChallenge>> {

@@ -1,14 +1,15 @@
 //! How far scoring has come, and what detectors remember: offsets of partitions, checkpoints, baselines that were restarted.
 
-use crate::row::{Columns, db, json, sql, unreadable};
+use crate::row::{Columns, db, json, not_found, sql, unreadable};
 use crate::session_writer::held;
 use crate::store::PostgresStore;
+use hub_core::actor::Actor;
 use hub_core::budget::Month;
 use hub_core::id::ApplianceId;
 use hub_core::watching::Watching;
 use hub_store::budget::MonthScore;
 use hub_store::error::{Result, StoreError};
-use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringSubject};
+use hub_store::prediction::{Checkpoint, SAVED_MAX, SavedDetector, SavedDetectors, ScoredUpTo, ScoringSubject};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -60,6 +61,44 @@ pub(crate) async fn subjects(store: &PostgresStore, appliances: &[ApplianceId]) 
         }
     }
     Ok(subjects.into_values().collect())
+}
+
+/// What detectors have saved of an appliance that the actor reaches; nothing of one whose baseline was restarted and that is not told yet.
+pub(crate) async fn saved(store: &PostgresStore, actor: &Actor, appliance: ApplianceId) -> Result<SavedDetectors> {
+    let mut tx = store.begin_scoped(actor).await?;
+    let rows = sqlx::query(
+        "select a.profile, a.model, r.restarted, c.model as saved_by, c.state, c.saved_at from appliance a \
+         left join checkpoint r on r.appliance = a.id and r.model = $2 \
+         left join lateral (select c.model, c.state, c.saved_at from checkpoint c \
+           where c.appliance = a.id and c.model <> $2 and r.restarted is not true \
+           order by c.saved_at desc, c.model collate \"C\" limit $3) c on true \
+         where a.id = $1 order by c.saved_at desc, c.model collate \"C\"",
+    )
+    .bind(appliance.0)
+    .bind(BASELINE)
+    .bind(i64::try_from(SAVED_MAX).unwrap_or(i64::MAX))
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(db)?;
+    let first = rows.first().ok_or_else(|| not_found("appliance", appliance))?;
+    let restarted: Option<bool> = first.col("restarted")?;
+    let mut saved = SavedDetectors {
+        profile: first.col("profile")?,
+        model: first.col("model")?,
+        restarted: restarted.is_some(),
+        states: Vec::new(),
+    };
+    for row in &rows {
+        let Some(model) = row.col::<Option<String>>("saved_by")? else {
+            continue;
+        };
+        saved.states.push(SavedDetector {
+            model,
+            state: row.col("state")?,
+            saved_at: row.at("saved_at")?,
+        });
+    }
+    Ok(saved)
 }
 
 /// How far scoring has come, partition by partition.

@@ -163,6 +163,33 @@ pub struct ScoringSubject {
     pub fresh_after: i64,
 }
 
+/// States of one appliance that are shown at a time: those that were saved last.
+pub const SAVED_MAX: usize = 16;
+
+/// What detectors have saved of an appliance, for a person who looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedDetectors {
+    /// Profile it reports by, which is also its model family.
+    pub profile: String,
+    /// Another model folder than the family's own.
+    pub model: Option<String>,
+    /// The baseline was restarted at some time. What was saved before is not in `states`.
+    pub restarted: bool,
+    /// One for each model that has watched it, the newest first, at most [`SAVED_MAX`].
+    pub states: Vec<SavedDetector>,
+}
+
+/// The state of one detector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedDetector {
+    /// Model and version that wrote it.
+    pub model: String,
+    /// The state, as in [`Checkpoint`].
+    pub state: Vec<u8>,
+    /// When it was saved.
+    pub saved_at: Timestamp,
+}
+
 /// Scoring state and findings.
 #[async_trait]
 pub trait PredictionStore: Send + Sync {
@@ -187,6 +214,9 @@ pub trait PredictionStore: Send + Sync {
     /// must be dropped, and new ones take only rows that are not scored yet. What was told of whether they are watched is
     /// gone. `Conflict` if it cannot be known whether they were told.
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>>;
+
+    /// What detectors have saved of one appliance.
+    async fn saved_detectors(&self, actor: &Actor, appliance: ApplianceId) -> Result<SavedDetectors>;
 
     /// Challenges that are kept, by family.
     async fn challenges(&self) -> Result<Vec<KeptChallenge>>;

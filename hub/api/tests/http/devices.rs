@@ -3,7 +3,7 @@
 use super::*;
 use hub_core::id::ApplianceId;
 use hub_core::watching::{WatchState, Watching};
-use hub_store::prediction::{PredictionStore, ScoringCommit};
+use hub_store::prediction::{Checkpoint, PredictionStore, ScoringCommit};
 
 const COMMANDS: &str = "/api/v1/appliances/1/commands";
 const ATTRIBUTES: &str = "/api/v1/appliances/1/attributes";
@@ -148,6 +148,53 @@ async fn the_list_says_of_each_appliance_whether_it_is_watched() {
 }
 
 #[tokio::test]
+async fn what_counts_as_normal_is_told_or_why_nothing_is_known() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let nothing = program.json("/api/v1/appliances/1/baseline").await;
+    assert_eq!(nothing, json!({ "unknown": "nothing_saved", "known": null }));
+    let commit = ScoringCommit {
+        checkpoints: vec![Checkpoint {
+            appliance: ApplianceId(1),
+            model: "washing-machine/1".to_owned(),
+            ingest_no: 1,
+            state: vec![1],
+        }],
+        ..ScoringCommit::default()
+    };
+    hub.store
+        .commit_scoring(&commit, support::sample::at("09:04"))
+        .await
+        .unwrap();
+    let told = program.json("/api/v1/appliances/1/baseline").await;
+    assert_eq!(told["unknown"], json!(null));
+    let known = &told["known"];
+    assert_eq!(
+        (&known["as_of"], &known["stage"], &known["counted"]),
+        (&json!("2026-11-22T01:04:00Z"), &json!("calibrated"), &json!("runs"))
+    );
+    assert_eq!(
+        known["features"][0],
+        json!({
+            "feature": "drain_pump_current_a", "unit": "A", "left_out": null,
+            "normal": {
+                "now": 0.31, "first": 0.3, "average": 0.36, "by_ratio": true, "floor": 0.1, "harmless": 0.12,
+                "deviation": 1.25, "deviation_from_first": -0.5,
+            },
+        })
+    );
+    assert_eq!(
+        (&known["features"][1]["left_out"], &known["features"][2]["normal"]),
+        (&json!("silent"), &json!(null))
+    );
+    // That of another appliance is its own, and one that is not there has none.
+    let other = program.json("/api/v1/appliances/2/baseline").await;
+    assert_eq!(other["unknown"], "nothing_saved");
+    let stranger = program.get("/api/v1/appliances/99/baseline").send().await.unwrap();
+    problem(stranger, 404, "not-found").await;
+}
+
+#[tokio::test]
 async fn settings_that_the_device_agent_would_not_take_are_refused() {
     let hub = Hub::start().await;
     let program = hub.program().await;
@@ -225,6 +272,7 @@ async fn another_tenants_devices_are_not_there() {
         ATTRIBUTES,
         "/api/v1/appliances/1/commands/r-1",
         "/api/v1/appliances/1",
+        "/api/v1/appliances/1/baseline",
     ] {
         problem(program.get(path).send().await.unwrap(), 404, "not-found").await;
     }

@@ -5,7 +5,8 @@ pub mod hub;
 pub mod sample;
 pub mod scene;
 
-use hub_api::{ApiConfig, ApiState, Monitor, Redecode, Redecoded};
+use hub_api::{ApiConfig, ApiState, Monitor, ReadBaseline, Redecode, Redecoded};
+use hub_core::baseline::{Baseline, NoBaseline};
 use hub_core::clock::ManualClock;
 use hub_store::memory::MemoryStore;
 use hub_store::telemetry::Ingest;
@@ -19,6 +20,7 @@ pub fn state(store: Arc<MemoryStore>) -> ApiState {
         families: tokio::sync::watch::channel(Arc::new(families::families())).1,
         monitor: Monitor::default(),
         redecode: reads_json(),
+        read_baseline: reads_states(),
         demo: None,
         config: ApiConfig::default(),
     }
@@ -35,5 +37,17 @@ pub fn reads_json() -> Redecode {
         });
         let redecoded = content.map_or_else(|error| Redecoded::Refused(error.to_string()), Redecoded::Content);
         Box::pin(async move { Ok(redecoded) })
+    })
+}
+
+/// Reads every state that was saved as the sample's: what a state holds does not matter here.
+pub fn reads_states() -> ReadBaseline {
+    Arc::new(|saved| match (saved.states.first(), saved.restarted) {
+        (Some(state), _) => Ok(Baseline {
+            as_of: state.saved_at,
+            ..sample::baseline()
+        }),
+        (None, true) => Err(NoBaseline::Restarted),
+        (None, false) => Err(NoBaseline::NothingSaved),
     })
 }

@@ -1,6 +1,7 @@
 //! Sample tickets: one with a call and a visit, one that nobody was rung for, one that a person must look at.
 
 use hub_core::appointment::{Appointment, AppointmentState, Slot};
+use hub_core::baseline::{Baseline, BaselineFeature, BaselineStage, Counted, LeftOut, Normal};
 use hub_core::budget::precision::Counted;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
@@ -402,6 +403,53 @@ pub fn unsure() -> TicketView {
                 },
             ),
             hub("08:40", TicketEvent::Held { reason }),
+        ],
+    }
+}
+
+/// What counts as normal: of three features one that is compared, one whose sensor has fallen silent, and one that was not learned.
+pub fn baseline() -> Baseline {
+    let feature = |name: &str, unit: &str, left_out, normal| BaselineFeature {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        left_out,
+        normal,
+    };
+    let current = Normal {
+        now: 0.31,
+        first: Some(0.3),
+        average: 0.36,
+        by_ratio: true,
+        floor: 0.1,
+        harmless: 0.12,
+        deviation: 1.25,
+        deviation_from_first: Some(-0.5),
+    };
+    let temperature = Normal {
+        now: 40.2,
+        first: None,
+        average: 39.5,
+        by_ratio: false,
+        floor: 2.0,
+        harmless: 2.25,
+        deviation: -0.31,
+        deviation_from_first: None,
+    };
+    Baseline {
+        as_of: at("09:02"),
+        model: "washing-machine/1".to_owned(),
+        stage: BaselineStage::Calibrated,
+        counted: Counted::Runs,
+        period_s: None,
+        calibrated: 42,
+        calibration: 42,
+        compared: Some(118),
+        watched_since: Some(at("08:30")),
+        refused_by: None,
+        features: vec![
+            feature("drain_pump_current_a", "A", None, Some(current)),
+            feature("water_temperature_c", "Cel", Some(LeftOut::Silent), Some(temperature)),
+            feature("spin_<b>", "/", Some(LeftOut::NotCalibrated), None),
         ],
     }
 }

@@ -1,6 +1,8 @@
 //! An appliance's page.
 
 use super::*;
+use hub_core::id::ApplianceId;
+use hub_store::prediction::{Checkpoint, PredictionStore, ScoringCommit};
 
 #[tokio::test]
 async fn the_page_says_how_data_arrives() {
@@ -28,4 +30,32 @@ async fn the_page_says_what_the_device_agent_is_and_which_settings_it_has() {
         "{text}"
     );
     assert!(!page("/appliances/2").await.contains("appliance-agent"));
+}
+
+#[tokio::test]
+async fn the_page_says_what_counts_as_normal_or_why_that_is_not_known() {
+    let hub = Hub::start().await;
+    let page = async |language: &str| {
+        let page = hub.browser().await.get(hub.url("/appliances/1"));
+        let page = page.header("accept-language", language).send().await.unwrap();
+        page.text().await.unwrap()
+    };
+    assert!(page("en").await.contains("Not known yet: no reading has come"));
+    assert!(page("zh-CN").await.contains("尚不清楚：还没有读数"));
+    let commit = ScoringCommit {
+        checkpoints: vec![Checkpoint {
+            appliance: ApplianceId(1),
+            model: "washing-machine/1".to_owned(),
+            ingest_no: 1,
+            state: vec![1],
+        }],
+        ..ScoringCommit::default()
+    };
+    let now = support::sample::at("09:04");
+    hub.store.commit_scoring(&commit, now).await.unwrap();
+    for (language, heading, away) in [("en", "What counts as normal", "Away"), ("zh-CN", "正常状态", "偏离")] {
+        let text = page(language).await;
+        assert!(text.contains(heading) && text.contains(away), "{text}");
+        assert!(text.contains("+1.25") && text.contains("spin_&lt;b&gt;"), "{text}");
+    }
 }

@@ -108,6 +108,21 @@ impl Own {
         }
     }
 
+    /// What is normal for each feature that is watched; nothing while calibrating.
+    pub(super) fn normals(&self, kit: &Kit) -> Vec<ChannelBaseline> {
+        self.unit.baseline(&kit.channels, &kit.settings)
+    }
+
+    /// Steps that were compared with it, up to 65,535.
+    pub(super) fn compared(&self) -> Option<u16> {
+        self.unit.compared()
+    }
+
+    /// Whether the sensor of a feature has repeated itself for too long.
+    pub(super) fn is_stuck(&self, feature: usize, manifest: &Manifest) -> bool {
+        self.stuck.is_stuck(feature, manifest)
+    }
+
     /// Takes a row, for what it says of sensors.
     pub(super) fn see(&mut self, row: &Row, rules: Rules<'_>) {
         self.stuck.see(row, rules.manifest, rules.profile);
@@ -201,7 +216,7 @@ impl Own {
 
     /// The features that moved most, with where their averages are.
     fn causes(&self, top: &[(usize, f64)], shares: &[f32], slow: bool, kit: &Kit) -> Vec<Contribution> {
-        let normals = self.unit.baseline(&kit.channels, &kit.settings);
+        let normals = self.normals(kit);
         let cause = |(feature, _): &(usize, f64)| {
             let is_it = |normal: &&ChannelBaseline| normal.channel == *feature;
             let (normal, channel) = (normals.iter().find(is_it)?, kit.channels.get(*feature)?);

@@ -147,6 +147,7 @@ impl Normal {
             Scale::Plain => 1.0,
             Scale::Logarithm => first,
         };
+        let Deviation { quick, slow, .. } = self.deviation(rule);
         ChannelBaseline {
             channel: self.channel(),
             centre: rule.channel.plain(self.centre.into(), self.scale),
@@ -154,6 +155,11 @@ impl Normal {
             average: rule.channel.plain(self.average.into(), self.scale),
             floor: self.floor(rule) * factor,
             noise: f64::from(self.noise).sqrt() * factor,
+            by_ratio: self.scale == Scale::Logarithm,
+            width: self.width(rule),
+            deviation: quick,
+            slow_deviation: slow,
+            silent: self.silent(),
         }
     }
 

@@ -79,6 +79,14 @@ impl Unit {
         }
     }
 
+    /// Steps that were compared with the normal, up to 65,535; none while calibrating.
+    pub fn compared(&self) -> Option<u16> {
+        match &self.stage {
+            Stage::Calibrating(_) => None,
+            Stage::Watching(watching) => Some(watching.steps()),
+        }
+    }
+
     /// How far each watched channel's moving average has been from what was normal at first, root of the mean square over the
     /// steps without a finding: what [`super::fleet_floors`] are made of. Nothing while calibrating.
     pub fn wander(&self, channels: &[Channel]) -> Vec<(usize, f64)> {

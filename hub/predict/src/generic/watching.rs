@@ -104,6 +104,11 @@ impl Watching {
         self.normals.iter().filter_map(baseline).collect()
     }
 
+    /// Steps since the calibration, as far as they matter.
+    pub(super) fn steps(&self) -> u16 {
+        self.age.steps
+    }
+
     pub(super) fn wander(&self, channels: &[Channel]) -> Vec<(usize, f64)> {
         let wander = |normal: &Normal| Some((normal.channel(), normal.wander(channels.get(normal.channel())?)));
         self.normals.iter().filter_map(wander).collect()

@@ -1,6 +1,7 @@
 //! The detector, `score` and the model folders, from outside.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod baseline;
 mod boiler;
 mod common;
 mod cuts;

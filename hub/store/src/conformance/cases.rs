@@ -58,6 +58,7 @@ macro_rules! for_each_case {
                 prediction::a_restarted_baseline_clears_every_open_finding_of_the_appliance [],
                 scoring::what_is_in_no_checkpoint_is_read_again_after_a_restart [Restart],
                 scoring::a_model_keeps_its_own_checkpoint_and_a_new_baseline_none [],
+                scoring::what_detectors_have_saved_is_shown_with_its_time_until_the_baseline_is_restarted [],
                 scoring::what_is_told_of_an_appliance_is_shown_until_something_else_is [Restart],
                 shadow::what_a_challenger_says_is_kept_and_opens_nothing [Restart],
                 shadow::a_challenger_that_fails_is_dropped_with_the_reason_until_it_begins_again [],

@@ -1,14 +1,14 @@
 //! How far scoring has come, and what is read again after a restart.
 
 use super::Harness;
-use super::scene::{after, appliance, message, morning, played, site, telemetry};
-use crate::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, Stretch};
+use super::scene::{after, appliance, message, morning, played, site, telemetry, tenant};
+use crate::prediction::{Checkpoint, SAVED_MAX, SavedDetector, SavedDetectors, ScoredUpTo, ScoringCommit, Stretch};
 use crate::telemetry::{Ingest, StoredRow};
 use crate::{Store, StoreError};
 use hub_core::actor::Actor;
 use hub_core::id::ApplianceId;
 use hub_core::watching::{Unjudged, WatchState, Watching};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 const WIDE: usize = 1_000;
 
@@ -166,6 +166,78 @@ pub(super) async fn a_model_keeps_its_own_checkpoint_and_a_new_baseline_none(h: 
         .unwrap();
     let told = subject().await;
     assert_eq!((told.checkpoints.len(), told.fresh_after), (1, scored.ingest_no));
+}
+
+pub(super) async fn what_detectors_have_saved_is_shown_with_its_time_until_the_baseline_is_restarted(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let (id, other) = (
+        appliance(&*store, "acme", "wm-1").await,
+        appliance(&*store, "acme", "wm-2").await,
+    );
+    let (hub, beta) = (Actor::hub("test"), Actor::hub("test").within(Some(tenant("beta"))));
+    let saved = async || store.saved_detectors(&hub, id).await.unwrap();
+    let nothing = SavedDetectors {
+        profile: "washing-machine".to_owned(),
+        model: None,
+        restarted: false,
+        states: Vec::new(),
+    };
+    assert_eq!(saved().await, nothing);
+    let save = async |of: ApplianceId, model: &str, state: u8, now: Timestamp| {
+        let checkpoint = Checkpoint {
+            appliance: of,
+            model: model.to_owned(),
+            ingest_no: 1,
+            state: vec![state; 3_000],
+        };
+        let commit = ScoringCommit {
+            checkpoints: vec![checkpoint],
+            ..ScoringCommit::default()
+        };
+        store.commit_scoring(&commit, now).await.unwrap();
+    };
+    save(id, "washing-machine/2", 1, morning()).await;
+    save(other, "washing-machine/2", 9, morning()).await;
+    save(id, "washing-machine/1", 2, after(1)).await;
+    save(id, "washing-machine/2", 3, after(2)).await;
+    let state = |model: &str, state: u8, saved_at: Timestamp| SavedDetector {
+        model: model.to_owned(),
+        state: vec![state; 3_000],
+        saved_at,
+    };
+    let states = vec![
+        state("washing-machine/2", 3, after(2)),
+        state("washing-machine/1", 2, after(1)),
+    ];
+    let known = SavedDetectors {
+        states,
+        ..nothing.clone()
+    };
+    assert_eq!(saved().await, known);
+    let hidden = store.saved_detectors(&beta, id).await;
+    assert!(matches!(hidden, Err(StoreError::NotFound { .. })), "{hidden:?}");
+
+    // The appliance changes hands: what was saved counts no more, from that moment and when it was told.
+    let mut site = site();
+    site.tenants[0].devices[0].owner = Some("wang".into());
+    store.apply_site(&site, after(3), false).await.unwrap();
+    let restarted = SavedDetectors {
+        restarted: true,
+        ..nothing
+    };
+    assert_eq!(saved().await, restarted);
+    assert_eq!(store.baselines_restarted().await.unwrap(), [id]);
+    assert_eq!(saved().await, restarted);
+    save(id, "washing-machine/2", 4, after(4)).await;
+    let again = SavedDetectors {
+        states: vec![state("washing-machine/2", 4, after(4))],
+        ..restarted
+    };
+    assert_eq!(saved().await, again);
+    for version in 0..20 {
+        save(id, &format!("washing-machine/1{version:02}"), 5, after(5)).await;
+    }
+    assert_eq!(saved().await.states.len(), SAVED_MAX);
 }
 
 pub(super) async fn what_is_told_of_an_appliance_is_shown_until_something_else_is(h: &dyn Harness) {

@@ -191,9 +191,10 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take an actor, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 42] = [
+pub const METHODS: [&str; 43] = [
     "appliances",
     "appliance",
+    "saved_detectors",
     "findings",
     "finding",
     "tickets",
@@ -259,6 +260,7 @@ pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Thi
     match method {
         "appliances" => page(store.appliances(actor, None, 200).await),
         "appliance" => one(store.appliance(actor, of.washer).await),
+        "saved_detectors" => one(store.saved_detectors(actor, of.washer).await),
         "findings" => page(store.findings(actor, None, 200).await),
         "finding" => one(store.finding(actor, of.finding).await),
         "tickets" => page(store.tickets(actor, &TicketFilter::default(), None, 200).await),

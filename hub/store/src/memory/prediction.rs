@@ -5,7 +5,8 @@ use super::{MemoryStore, cursor, not_found, page};
 use crate::error::{Result, StoreError};
 use crate::page::Page;
 use crate::prediction::{
-    Challenged, Checkpoint, KeptChallenge, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
+    Challenged, Checkpoint, KeptChallenge, PredictionStore, SAVED_MAX, SavedDetector, SavedDetectors, ScoredUpTo,
+    ScoringCommit, ScoringSubject, Stretch,
 };
 use crate::telemetry::StoredRow;
 use async_trait::async_trait;
@@ -28,7 +29,10 @@ impl PredictionStore for MemoryStore {
                 appliance: appliance.id,
                 profile: appliance.profile.clone(),
                 model: appliance.model.clone(),
-                checkpoints: state.checkpoints_of(appliance.id),
+                checkpoints: state
+                    .checkpoints_of(appliance.id)
+                    .map(|(kept, _)| kept.clone())
+                    .collect(),
                 fresh_after: state
                     .baselines
                     .get(&appliance.id)
@@ -59,7 +63,7 @@ impl PredictionStore for MemoryStore {
         let mut state = self.state();
         state.advance(scored)?;
         for checkpoint in &scored.checkpoints {
-            state.save_checkpoint(checkpoint);
+            state.save_checkpoint(checkpoint, now);
         }
         state.put_scores(&scored.scores);
         state.watching.extend(scored.watching.clone());
@@ -93,6 +97,26 @@ impl PredictionStore for MemoryStore {
 
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>> {
         Ok(self.state().take_restarted())
+    }
+
+    async fn saved_detectors(&self, actor: &Actor, appliance: ApplianceId) -> Result<SavedDetectors> {
+        actor.may(Act::ReadAppliances)?;
+        let state = self.state();
+        let known = state.seen(actor, appliance)?;
+        let saved = |(kept, saved_at): &(Checkpoint, Timestamp)| SavedDetector {
+            model: kept.model.clone(),
+            state: kept.state.clone(),
+            saved_at: *saved_at,
+        };
+        let mut states: Vec<SavedDetector> = state.checkpoints_of(appliance).map(saved).collect();
+        states.sort_by(|a, b| b.saved_at.cmp(&a.saved_at).then_with(|| a.model.cmp(&b.model)));
+        states.truncate(SAVED_MAX);
+        Ok(SavedDetectors {
+            profile: known.profile.clone(),
+            model: known.model.clone(),
+            restarted: state.baselines.contains_key(&appliance),
+            states,
+        })
     }
 
     async fn challenges(&self) -> Result<Vec<KeptChallenge>> {
@@ -160,18 +184,18 @@ impl State {
     }
 
     /// The checkpoints of all models, unless the baseline was restarted.
-    fn checkpoints_of(&self, appliance: ApplianceId) -> Vec<Checkpoint> {
+    fn checkpoints_of(&self, appliance: ApplianceId) -> impl Iterator<Item = &(Checkpoint, Timestamp)> {
         let own = self.checkpoints.range((appliance, String::new())..);
-        let own = own.take_while(|((of, _), _)| *of == appliance);
-        let own = own.filter(|_| !self.is_restarted(appliance));
-        own.map(|(_, checkpoint)| checkpoint.clone()).collect()
+        let own = own.take_while(move |((of, _), _)| *of == appliance);
+        let own = own.filter(move |_| !self.is_restarted(appliance));
+        own.map(|(_, kept)| kept)
     }
 
     /// A checkpoint of a detector whose baseline was restarted meanwhile is left out.
-    fn save_checkpoint(&mut self, checkpoint: &Checkpoint) {
+    fn save_checkpoint(&mut self, checkpoint: &Checkpoint, now: Timestamp) {
         if !self.is_restarted(checkpoint.appliance) {
             let key = (checkpoint.appliance, checkpoint.model.clone());
-            self.checkpoints.insert(key, checkpoint.clone());
+            self.checkpoints.insert(key, (checkpoint.clone(), now));
         }
     }
 

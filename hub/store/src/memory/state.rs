@@ -71,8 +71,8 @@ pub(super) struct State {
     pub(super) told: BTreeMap<(ApplianceId, String), (Value, Timestamp)>,
     pub(super) shared: BTreeMap<ApplianceId, Map<String, Value>>,
     pub(super) sessions: BTreeMap<ApplianceId, (KeptSession, Timestamp)>,
-    /// By appliance and model.
-    pub(super) checkpoints: BTreeMap<(ApplianceId, String), Checkpoint>,
+    /// By appliance and model, with when they were saved.
+    pub(super) checkpoints: BTreeMap<(ApplianceId, String), (Checkpoint, Timestamp)>,
     /// What detectors last said.
     pub(super) watching: BTreeMap<ApplianceId, Watching>,
     /// By family.

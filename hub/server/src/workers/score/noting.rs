@@ -10,7 +10,7 @@ use hub_store::error::Result;
 use hub_store::memory::MemoryStore;
 use hub_store::page::Page;
 use hub_store::prediction::{
-    Challenged, KeptChallenge, PredictionStore, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
+    Challenged, KeptChallenge, PredictionStore, SavedDetectors, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch,
 };
 use hub_store::telemetry::{Command, Ingest, Ingested, PresenceChange, StoredRow, TelemetryStore, Unscored};
 use jiff::Timestamp;
@@ -95,6 +95,10 @@ impl PredictionStore for Noting {
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>> {
         self.heard.lock().unwrap().rounds.push(Instant::now());
         self.store.baselines_restarted().await
+    }
+
+    async fn saved_detectors(&self, actor: &Actor, appliance: ApplianceId) -> Result<SavedDetectors> {
+        self.store.saved_detectors(actor, appliance).await
     }
 
     async fn challenges(&self) -> Result<Vec<KeptChallenge>> {

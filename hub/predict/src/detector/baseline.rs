@@ -1,0 +1,151 @@
+//! What a detector takes for normal, as people are told of it: a view of its state in each stage, which changes nothing.
+
+use hub_core::baseline::{Baseline, BaselineFeature, BaselineStage, Counted, LeftOut, Normal};
+use hub_core::watching::WatchState;
+use jiff::Timestamp;
+
+use super::generic::Own;
+use super::{Detector, Stage};
+use crate::baseline;
+use crate::gather::Need;
+use crate::generic::ChannelBaseline;
+use crate::manifest::{Feature, Kit, Manifest, Resampling, Transform};
+use crate::model::{Model, Rules};
+
+impl Detector {
+    /// What is normal for this appliance, of a state that was saved at `as_of` under this model. At most 64 features.
+    pub fn baseline(&self, model: &Model, as_of: Timestamp) -> Baseline {
+        let (rules, manifest) = (model.rules(), model.manifest());
+        let (counted, period_s) = match &manifest.resampling {
+            Resampling::Period { .. } => (Counted::Readings, None),
+            Resampling::Cycle { .. } => (Counted::Runs, None),
+            Resampling::Mean { period_s, .. } => (Counted::Periods, Some(*period_s)),
+        };
+        let (stage, refused_by, features, compared) = match &self.stage {
+            Stage::Calibrating(_) => (BaselineStage::Calibrating, None, Vec::new(), None),
+            Stage::Watching(baseline) => (
+                BaselineStage::Calibrated,
+                None,
+                self.features_of_network(baseline, manifest),
+                None,
+            ),
+            Stage::Generic(own) => {
+                let unsteady = own.unsteady();
+                let stage = match unsteady {
+                    Some((_, true)) => BaselineStage::CannotCalibrate,
+                    _ if own.is_calibrating() => BaselineStage::Calibrating,
+                    _ => BaselineStage::Calibrated,
+                };
+                (
+                    stage,
+                    unsteady.and_then(|(feature, _)| name_of(manifest, feature)),
+                    rules.kit.map_or_else(Vec::new, |kit| self.features_of(own, kit, rules)),
+                    own.compared().map(u32::from),
+                )
+            }
+        };
+        let standing = self.watching(model);
+        let is_watched = stage == BaselineStage::Calibrated && standing.state == WatchState::Watched;
+        Baseline {
+            as_of,
+            model: model.version().to_owned(),
+            stage,
+            counted,
+            period_s,
+            calibrated: standing.calibrated,
+            calibration: standing.calibration,
+            compared,
+            watched_since: standing.since.filter(|_| is_watched),
+            refused_by,
+            features,
+        }
+    }
+
+    fn features_of_network(&self, baseline: &baseline::Baseline, manifest: &Manifest) -> Vec<BaselineFeature> {
+        let told = |(i, feature): (usize, &Feature)| {
+            let is_known = baseline.known.get(i).copied().unwrap_or(false);
+            let normal = if is_known { network(baseline, i, feature) } else { None };
+            BaselineFeature {
+                name: feature.name.clone(),
+                unit: feature.unit.clone(),
+                left_out: match normal {
+                    None => Some(LeftOut::NotCalibrated),
+                    Some(_) => self.sensors.left_out(i, feature),
+                },
+                normal,
+            }
+        };
+        manifest.features.iter().enumerate().map(told).collect()
+    }
+
+    fn features_of(&self, own: &Own, kit: &Kit, rules: Rules<'_>) -> Vec<BaselineFeature> {
+        if own.is_calibrating() {
+            return Vec::new();
+        }
+        let need = Need::of(rules.manifest, rules.profile);
+        let normals = own.normals(kit);
+        let told = |(i, feature): (usize, &Feature)| {
+            let known = normals.iter().find(|normal| normal.channel == i);
+            let is_silent = || {
+                let position = rules.profile.position(&feature.channel);
+                position.is_some_and(|position| self.intake.gather.misses(position, &need))
+            };
+            let left_out = match known {
+                None if kit.settings.conditions.iter().any(|condition| condition.by == i) => Some(LeftOut::Condition),
+                None => Some(LeftOut::NotCalibrated),
+                Some(normal) if !normal.silent => None,
+                // A sensor that has fallen silent repeats nothing.
+                Some(_) if own.is_stuck(i, rules.manifest) && !is_silent() => Some(LeftOut::Stuck),
+                Some(_) => Some(LeftOut::Silent),
+            };
+            BaselineFeature {
+                name: feature.name.clone(),
+                unit: feature.unit.clone(),
+                left_out,
+                normal: known.map(generic).filter(Normal::is_finite),
+            }
+        };
+        rules.manifest.features.iter().enumerate().map(told).collect()
+    }
+}
+
+fn name_of(manifest: &Manifest, feature: usize) -> Option<String> {
+    Some(manifest.features.get(feature)?.name.clone())
+}
+
+/// Of a detector that keeps no first normal. None of a damaged state.
+fn network(baseline: &baseline::Baseline, i: usize, feature: &Feature) -> Option<Normal> {
+    let (centre, average, scale) = (
+        *baseline.centre.get(i)?,
+        *baseline.average.get(i)?,
+        *baseline.scale.get(i)?,
+    );
+    let in_unit = |value: f64| feature.transform.undo(value, 0.0).0;
+    let normal = Normal {
+        now: in_unit(centre),
+        first: None,
+        average: in_unit(average),
+        by_ratio: feature.transform == Transform::Log,
+        floor: feature.floor,
+        harmless: scale,
+        deviation: (average - centre) / scale,
+        deviation_from_first: None,
+    };
+    normal.is_finite().then_some(normal)
+}
+
+fn generic(of: &ChannelBaseline) -> Normal {
+    Normal {
+        now: of.centre,
+        first: Some(of.first_centre),
+        average: of.average,
+        by_ratio: of.by_ratio,
+        floor: match of.by_ratio {
+            true => of.floor / of.first_centre,
+            false => of.floor,
+        },
+        harmless: of.width,
+        deviation: of.deviation,
+        deviation_from_first: Some(of.slow_deviation),
+    }
+}
