@@ -378,6 +378,7 @@ impl Detector {
             at: v.at,
             since: state.since.unwrap_or(v.at),
             top: self.contributions(v, watched, manifest),
+            second_opinion: None,
         })
     }
 
