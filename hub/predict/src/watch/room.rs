@@ -30,7 +30,9 @@ pub(super) fn bytes_of(model: Option<&Model>, state: WatchState) -> usize {
         _ => usize::try_from(manifest.baseline.calibration).unwrap_or(usize::MAX),
     };
     let learned = steps.saturating_mul(manifest.features.len() * STEP_BYTES);
-    GENERIC_BYTES.saturating_add(learned)
+    GENERIC_BYTES
+        .saturating_add(learned)
+        .saturating_add(manifest.kept_for_opinion())
 }
 
 #[cfg(test)]
