@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn five_without_a_network_have_room_where_one_with_a_network_has() {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-        let pump = Model::load(&models.join("pump-rig")).unwrap();
+        let pump = Model::load(&models.join("evaluation/pump-rig-1")).unwrap();
         let file = models.join("profiles/fridge.toml");
         let fridge = Model::generic(&file, load_family(&file).unwrap().profile).unwrap();
         let watched = bytes_of(Some(&fridge), WatchState::Watched);

@@ -14,7 +14,7 @@ const CALIBRATE: u32 = 60;
 const FAULT_AT: usize = 180;
 
 fn model() -> Model {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pump-rig");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/evaluation/pump-rig-1");
     Model::load(&folder).unwrap()
 }
 
