@@ -152,7 +152,7 @@ fn no_cut_and_no_restart_changes_a_name_or_an_opinion() {
         assert_eq!(left, state);
     }
     // Eight features of eight steps.
-    assert!((64..1_024 + 64).contains(&state.len()), "{} bytes", state.len());
+    assert!((64..1_024 + 128).contains(&state.len()), "{} bytes", state.len());
     for cut in 0..state.len().min(200) {
         assert!(Detector::restore(&model, &state[..cut]).is_err());
     }
