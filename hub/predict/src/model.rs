@@ -23,7 +23,7 @@ pub struct Model {
 enum Judge {
     Network(Network),
     /// The detector without a network, by these figures; and a network that gives a second opinion, if there is one.
-    Generic(Kit, Option<Network>),
+    Generic(Box<Kit>, Option<Network>),
 }
 
 /// What a detector reads its steps by.
@@ -145,7 +145,7 @@ impl Model {
                     golden::check(&windows, &network).map_err(failed)?;
                     second = Some(network);
                 }
-                Judge::Generic(kit, second)
+                Judge::Generic(Box::new(kit), second)
             }
             (None, autoencoder) => {
                 // `Manifest::check` has seen that there is one.
@@ -179,7 +179,7 @@ impl Model {
             hash: hash(&[text.as_bytes()]),
             manifest,
             profile,
-            judge: Judge::Generic(kit, None),
+            judge: Judge::Generic(Box::new(kit), None),
         })
     }
 
@@ -203,7 +203,7 @@ impl Model {
     fn kit(&self) -> Option<&Kit> {
         match &self.judge {
             Judge::Network(_) => None,
-            Judge::Generic(kit, _) => Some(kit),
+            Judge::Generic(kit, _) => Some(kit.as_ref()),
         }
     }
 

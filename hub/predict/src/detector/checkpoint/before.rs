@@ -1,5 +1,6 @@
-//! Checkpoints of forms 1 to 4. Only read. None knows what a second opinion needs; forms 1 to 3 know not with which score an alarm was told; forms 1 and 2 know nothing that was told of the
-//! appliance, so that it is told again; form 1 has a window of rows, and every point that is drawn in single precision.
+//! Checkpoints of forms 1 to 4. Only read. None knows what a second opinion needs; forms 1 to 3 do not know with which score an alarm was
+//! told; forms 1 and 2 know nothing that was told of the appliance, so that it is told again; form 1 has a window of rows, and every point
+//! that is drawn in single precision.
 
 use std::collections::VecDeque;
 
