@@ -7,8 +7,10 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    for manifest in [*HERE.parent.glob("*/manifest.toml"), *HERE.parent.glob("evaluation/*/*/manifest.toml")]:
+    for manifest in HERE.parent.glob("**/manifest.toml"):
         text = manifest.read_text(encoding="utf-8")
+        if "[probability]" not in text:
+            continue
         profile = re.search(r'^profile = "(.*)"', text, re.M).group(1)
         offset, slope, ceiling = (HERE / f"{profile}.probability").read_text().split()
         table = f"[probability]\noffset = {offset}\nslope = {slope}\nceiling = {ceiling}\n"

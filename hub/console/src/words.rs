@@ -82,7 +82,7 @@ mod tests {
     use hub_core::finding::FindingState;
     use hub_core::language::Language;
     use hub_core::outcome::{Resolution, Verdict};
-    use hub_core::prediction::{Severity, UNKNOWN_FAULT};
+    use hub_core::prediction::{SecondOpinion, Severity, UNKNOWN_FAULT};
     use hub_core::release::EvidenceKind;
     use hub_core::ticket::{TicketCategory, TicketKind};
     use hub_store::birth::ResetReason;
@@ -182,6 +182,7 @@ mod tests {
             .chain(keys::<CancelledBy>("cancelled-by"))
             .chain(keys::<Severity>("severity"))
             .chain(keys::<EvidenceKind>("evidence-kind"))
+            .chain(keys::<SecondOpinion>("second-opinion"))
             .chain(keys::<FindingState>("finding"))
             .chain(keys::<Consent>("consent"))
             .chain(keys::<Purpose>("consent-purpose"))

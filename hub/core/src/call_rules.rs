@@ -241,6 +241,8 @@ fn used_up(rules: &CallRules, facts: &ContactFacts) -> Option<HoldReason> {
         .or_else(|| facts.declined_elsewhere.then_some(HoldReason::Declined))
         .or_else(|| facts.unknown_elsewhere.then_some(HoldReason::UnknownAttempt))
         .or_else(|| (facts.attempts.len() >= usize::from(rules.attempts_max)).then_some(HoldReason::AttemptsUsedUp))
+        // The operator is asked about all of them at once, by the release of the model's calls.
+        .or_else(|| facts.withheld.filter(|reason| *reason == HoldReason::Surge))
         .or_else(|| unapproved(rules, facts))
         // The last of all: whatever else holds a call stands on its ticket. Of those that would go out the operator is asked about all at
         // once, by the release of the model's calls.

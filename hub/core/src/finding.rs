@@ -138,6 +138,7 @@ pub(crate) mod tests {
             at: Timestamp::UNIX_EPOCH,
             since: Timestamp::UNIX_EPOCH,
             top: vec![],
+            second_opinion: None,
             basis: Basis::default(),
         }
     }

@@ -17,6 +17,19 @@ pub enum Severity {
     Critical,
 }
 
+/// What a second model makes of an alarm that the first one has opened. It opens no alarm, ends none and changes no score.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::VariantArray, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum SecondOpinion {
+    /// It finds the readings unusual as well.
+    Agrees,
+    /// It takes them for usual.
+    Disagrees,
+}
+
 /// One sensor's share in an alarm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Contribution {
@@ -59,6 +72,9 @@ pub struct FaultPrediction {
     pub since: Timestamp,
     /// At most five, largest share first.
     pub top: Vec<Contribution>,
+    /// Of a second model, when the alarm was opened; none where there is none, or where it had seen too little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_opinion: Option<SecondOpinion>,
     /// What the model states of its evidence for this class. Predictions of before this was kept are as a simulator's.
     #[serde(default)]
     pub basis: Basis,

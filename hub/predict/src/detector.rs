@@ -1,9 +1,12 @@
 //! One appliance under one model: rows in, verdicts out, state that survives a restart.
 
-mod baseline;
+            probability: naming::probability(state.held_peak, manifest.probability.as_ref()),
+            verdicts: None,
+            score: state.held_peak,
 mod checkpoint;
 mod generic;
 mod intake;
+mod opinion;
 mod span;
 
 pub use checkpoint::CheckpointError;
@@ -29,8 +32,10 @@ use crate::persistence::{AlarmState, Persistence};
 use crate::resampler::Resampler;
 use crate::table::Row;
 use crate::verdict::Verdict;
+use agreement::{score, slide};
 use generic::{Own, Said};
 use intake::Intake;
+use opinion::Opinion;
 use span::Span;
 
 /// State of one appliance under one model. Bounded: one window, the evidence ring and the baseline.
@@ -53,6 +58,7 @@ pub struct Detector {
     told: Option<f32>,
     /// Steps, one after the other, in which nothing could be compared.
     empty_for: u32,
+    opinion: Opinion,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,9 +97,13 @@ struct Watched {
 }
 
 impl Pending {
-    /// The window to reconstruct; none while calibrating and until the first window is full.
+    /// The window to reconstruct; none while calibrating and until the first window is full. Of a network that gives a second opinion
+    /// there is one on the step that opens an alarm.
     pub fn window(&self) -> Option<&Window> {
-        self.watched.as_ref()?.window.as_ref()
+        match &self.said {
+            Some(said) => said.window.as_ref(),
+            None => self.watched.as_ref()?.window.as_ref(),
+        }
     }
 }
 
@@ -126,6 +136,7 @@ impl Detector {
             intake: Intake::new(0),
             told: None,
             empty_for: 0,
+            opinion: Opinion::default(),
         }
     }
 
@@ -147,6 +158,7 @@ impl Detector {
             intake: Intake::new(n),
             told: None,
             empty_for: 0,
+            opinion: Opinion::default(),
         }
     }
 
@@ -172,7 +184,8 @@ impl Detector {
     /// this alarm has said more. None if no alarm stands.
     pub fn standing(&self, model: &Model) -> Option<(&str, f32)> {
         if let Stage::Generic(own) = &self.stage {
-            return own.standing(model.manifest());
+            let class = self.fault.as_ref().map(|(class, _)| class.as_str());
+            return own.standing(class, self.persistence.held_peak(), model.manifest());
         }
         let (class, _) = self.fault.as_ref().filter(|_| self.persistence.alarm())?;
         let probability = naming::probability(self.persistence.held_peak(), model.manifest().probability.as_ref());
@@ -245,7 +258,9 @@ impl Detector {
         let steps = completed.steps.into_iter();
         match (&mut self.stage, rules.kit) {
             (Stage::Generic(own), Some(kit)) => {
-                let steps = steps.map(|step| own.step(step, manifest, kit)).collect();
+                let steps = steps
+                    .map(|step| own.step(step, manifest, kit, &mut self.opinion))
+                    .collect();
                 self.calibrated = own.have();
                 steps
             }
@@ -338,7 +353,9 @@ impl Detector {
                 }
                 let state = said.hold(&mut self.persistence, verdict.at, manifest);
                 own.draw(verdict.at, &said, manifest);
-                said.tell(&mut verdict, state, model);
+                let (shown, made) = (model.shown(), reconstruction.as_ref());
+                self.opinion.conclude(&said, made, shown, &mut self.fault, manifest);
+                said.tell(&mut verdict, state, model, self.fault.as_ref(), self.opinion.said());
             }
             return verdict;
         }
@@ -379,6 +396,7 @@ impl Detector {
             at: v.at,
             since: state.since.unwrap_or(v.at),
             top: self.contributions(v, watched, manifest),
+            second_opinion: None,
         })
     }
 
@@ -407,44 +425,4 @@ impl Detector {
         }
         self.recent.evidence(model.manifest(), prediction)
     }
-}
-
-/// Adds the step to the window and gives the window once it is full.
-fn slide(window: &mut VecDeque<f32>, deviation: &Deviation, manifest: &Manifest) -> Option<Window> {
-    let autoencoder = manifest.autoencoder.as_ref()?;
-    let clip = autoencoder.clip;
-    window.extend(deviation.scaled.iter().map(|z| (*z as f32).clamp(-clip, clip)));
-    let features = manifest.features.len();
-    let whole = autoencoder.window * features;
-    window.drain(..window.len().saturating_sub(whole));
-    let full = window.len() == whole;
-    full.then(|| Window {
-        scaled: (0..features)
-            .flat_map(|i| window.iter().skip(i).step_by(features).copied())
-            .collect(),
-    })
-}
-
-/// Both scores and each feature's share: half from the distance, half from the reconstruction.
-fn score(verdict: &mut Verdict, deviation: &Deviation, made: Option<&Reconstruction>, manifest: &Manifest) {
-    verdict.baseline_score = (deviation.distance / manifest.baseline.threshold) as f32;
-    let from_baseline = shares(deviation.parts.iter().copied());
-    let (Some(made), Some(autoencoder)) = (made, &manifest.autoencoder) else {
-        verdict.contributions = from_baseline;
-        return;
-    };
-    verdict.judged = true;
-    verdict.autoencoder_score = (made.total() / autoencoder.threshold) as f32;
-    verdict.score = verdict.baseline_score.min(verdict.autoencoder_score);
-    let from_network = shares(made.errors.iter().map(|e| f64::from(*e)));
-    verdict.contributions = from_baseline
-        .iter()
-        .zip(&from_network)
-        .map(|(a, b)| (a + b) / 2.0)
-        .collect();
-}
-
-fn shares(parts: impl Iterator<Item = f64> + Clone) -> Vec<f32> {
-    let sum: f64 = parts.clone().sum();
-    parts.map(|p| if sum > 0.0 { (p / sum) as f32 } else { 0.0 }).collect()
 }

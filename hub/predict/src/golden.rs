@@ -1,4 +1,5 @@
-//! `golden.jsonl`: synthetic windows with the errors the trained network gave for them; without a network, see `steps`.
+//! `golden.jsonl`: synthetic windows with the errors the trained network gave for them; of the detector without a network, see `steps`. Where
+//! a network gives a second opinion, the file has both.
 
 mod steps;
 
@@ -107,6 +108,19 @@ pub enum GoldenError {
         /// What the file says.
         expected: bool,
     },
+}
+
+/// The lines that are no windows, and those that are: each on the line on which it was.
+pub(crate) fn apart(text: &str) -> (String, String) {
+    let (mut lives, mut windows) = (String::new(), String::new());
+    for line in text.lines() {
+        let is_window = serde_json::from_str::<Golden>(line).is_ok();
+        let text = if is_window { &mut windows } else { &mut lives };
+        text.push_str(line);
+        lives.push('\n');
+        windows.push('\n');
+    }
+    (lives, windows)
 }
 
 /// Runs every golden window.

@@ -103,7 +103,7 @@ mod tests {
     use std::path::Path;
 
     fn several(of: impl Fn(usize) -> f64) -> bool {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pump-rig");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/evaluation/pump-rig-1");
         let (manifest, _) = crate::model::load_manifest(&folder).unwrap();
         let mut levels = Levels::new(manifest.features.len());
         let noise = |i: usize| ((i * 7_919) % 1_000) as f64 / 1_000.0 - 0.5;

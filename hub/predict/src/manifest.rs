@@ -2,11 +2,14 @@
 
 mod check;
 mod generic;
+mod opinion;
 mod shipped;
 
 pub use check::ManifestError;
 pub use generic::{ConditionRule, DetectorKind, Generic};
 pub(crate) use generic::{Kit, channels};
+pub use opinion::Input;
+pub(crate) use opinion::Shown;
 pub(crate) use shipped::{FAMILY, Role, role};
 
 use std::collections::BTreeMap;
@@ -36,11 +39,11 @@ pub struct Manifest {
     pub detector: Option<Generic>,
     /// The unit's own baseline.
     pub baseline: Baseline,
-    /// The autoencoder's input; none without a network.
+    /// The autoencoder's input; none without a network. Beside `detector` it gives a second opinion when an alarm opens.
     pub autoencoder: Option<Autoencoder>,
     /// When a deviation becomes an alarm, and when it ends.
     pub persistence: Persistence,
-    /// From score to probability; none without a network.
+    /// From score to probability. Beside `detector` it need not be there, and is that of alarms that have a name.
     pub probability: Option<Probability>,
     /// How a fault gets its name.
     pub classification: Classification,
@@ -222,6 +225,12 @@ pub struct Autoencoder {
     pub clip: f32,
     /// Root of the summed channel errors that counts as 1.0.
     pub threshold: f64,
+    /// Beside `detector`: seconds from step to step of the network, where those of the detector are longer.
+    #[serde(default)]
+    pub period_s: Option<f64>,
+    /// Beside `detector`: each feature as the network was trained on it.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, Input>,
 }
 
 /// When a deviation becomes an alarm, and when it ends.
@@ -264,7 +273,7 @@ pub struct Classification {
     pub min_cosine: f64,
     /// Severity of an unknown fault.
     pub unknown_severity: Severity,
-    /// The classes; without a network none.
+    /// The classes.
     #[serde(default)]
     pub classes: Vec<FaultClass>,
 }

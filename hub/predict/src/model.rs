@@ -6,7 +6,7 @@ use hub_core::profile::{ApplianceProfile, Family, ProfileError};
 use sha2::{Digest, Sha256};
 
 use crate::golden::{self, GoldenError};
-use crate::manifest::{FAMILY, Kit, Manifest, ManifestError};
+use crate::manifest::{FAMILY, Kit, Manifest, ManifestError, Shown};
 use crate::network::{Network, Reconstruction, ScoreError, Window};
 
 /// A model that passed its golden windows.
@@ -22,8 +22,8 @@ pub struct Model {
 /// What judges an appliance besides its own baseline.
 enum Judge {
     Network(Network),
-    /// The detector without a network, by these figures.
-    Generic(Kit),
+    /// The detector without a network, by these figures; and a network that gives a second opinion, if there is one.
+    Generic(Box<Kit>, Option<Network>),
 }
 
 /// What a detector reads its steps by.
@@ -127,10 +127,25 @@ impl Model {
         let mut weights = Vec::new();
         let path = folder.join("golden.jsonl");
         let judge = match (Kit::of(&manifest, &family.profile), &manifest.autoencoder) {
-            (Some(kit), _) => {
-                golden::check_steps(&read(&path)?, &kit, &manifest)
-                    .map_err(|source| ModelError::Golden { path, source })?;
-                Judge::Generic(kit)
+            (Some(kit), autoencoder) => {
+                let lines = read(&path)?;
+                let (lives, windows) = match autoencoder {
+                    Some(_) => golden::apart(&lines),
+                    None => (lines, String::new()),
+                };
+                let failed = |source| ModelError::Golden {
+                    path: path.clone(),
+                    source,
+                };
+                golden::check_steps(&lives, &kit, &manifest).map_err(failed)?;
+                let mut second = None;
+                if let Some(autoencoder) = autoencoder {
+                    let (network, onnx) = load_network(folder, manifest.features.len(), autoencoder.window)?;
+                    weights = onnx;
+                    golden::check(&windows, &network).map_err(failed)?;
+                    second = Some(network);
+                }
+                Judge::Generic(Box::new(kit), second)
             }
             (None, autoencoder) => {
                 // `Manifest::check` has seen that there is one.
@@ -164,14 +179,14 @@ impl Model {
             hash: hash(&[text.as_bytes()]),
             manifest,
             profile,
-            judge: Judge::Generic(kit),
+            judge: Judge::Generic(Box::new(kit), None),
         })
     }
 
     /// The same with a network that gives an error for every window.
     #[cfg(test)]
     pub(crate) fn spoiled(mut self) -> Self {
-        if let Judge::Network(network) = &mut self.judge {
+        if let Judge::Network(network) | Judge::Generic(_, Some(network)) = &mut self.judge {
             network.spoil();
         }
         self
@@ -188,8 +203,13 @@ impl Model {
     fn kit(&self) -> Option<&Kit> {
         match &self.judge {
             Judge::Network(_) => None,
-            Judge::Generic(kit) => Some(kit),
+            Judge::Generic(kit, _) => Some(kit.as_ref()),
         }
+    }
+
+    /// What a network that gives a second opinion is shown; none without one.
+    pub(crate) fn shown(&self) -> Option<&Shown> {
+        self.kit()?.shown.as_ref()
     }
 
     /// What a detector's state has to be of.
@@ -197,7 +217,7 @@ impl Model {
         self.kit().map_or(&self.id, |kit| &kit.state)
     }
 
-    /// Whether a network judges as well.
+    /// Whether a network judges as well; one that gives a second opinion judges nothing.
     pub fn has_network(&self) -> bool {
         self.kit().is_none()
     }
@@ -239,9 +259,9 @@ impl Model {
     /// A window of another model, or a failure inside the network.
     pub fn reconstruct(&self, windows: &[&Window]) -> Result<Vec<Reconstruction>, ScoreError> {
         match &self.judge {
-            Judge::Network(network) => network.run(windows),
-            Judge::Generic(_) if windows.is_empty() => Ok(Vec::new()),
-            Judge::Generic(_) => Err(ScoreError::Output),
+            Judge::Network(network) | Judge::Generic(_, Some(network)) => network.run(windows),
+            Judge::Generic(_, None) if windows.is_empty() => Ok(Vec::new()),
+            Judge::Generic(_, None) => Err(ScoreError::Output),
         }
     }
 }

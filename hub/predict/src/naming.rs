@@ -2,17 +2,13 @@
 
 use hub_core::prediction::{Severity, UNKNOWN_FAULT};
 
-use crate::manifest::{Classification, Feature, Probability};
+use crate::manifest::{Classification, FaultClass, Feature, Probability};
 
 /// The class whose signature has the largest cosine with the deviation, if that is large enough.
 pub(crate) fn classify(scaled: &[f64], features: &[Feature], rule: &Classification) -> (String, Severity) {
     let mut best: Option<(f64, &str, Severity)> = None;
     for class in &rule.classes {
-        let signature: Vec<f64> = features
-            .iter()
-            .map(|f| class.signature.get(&f.name).copied().unwrap_or(0.0))
-            .collect();
-        let cosine = cosine(scaled, &signature);
+        let cosine = likeness(scaled, features, class);
         if cosine >= rule.min_cosine && best.is_none_or(|(c, ..)| cosine > c) {
             best = Some((cosine, &class.name, class.severity));
         }
@@ -21,6 +17,20 @@ pub(crate) fn classify(scaled: &[f64], features: &[Feature], rule: &Classificati
         || (UNKNOWN_FAULT.to_owned(), rule.unknown_severity),
         |(_, n, s)| (n.to_owned(), s),
     )
+}
+
+/// Whether the deviation still has enough of this class; an unknown fault has none.
+pub(crate) fn points_to(class: &str, scaled: &[f64], features: &[Feature], rule: &Classification) -> bool {
+    let mut classes = rule.classes.iter();
+    classes.any(|one| one.name == class && likeness(scaled, features, one) >= rule.min_cosine)
+}
+
+fn likeness(scaled: &[f64], features: &[Feature], class: &FaultClass) -> f64 {
+    let signature: Vec<f64> = features
+        .iter()
+        .map(|f| class.signature.get(&f.name).copied().unwrap_or(0.0))
+        .collect();
+    cosine(scaled, &signature)
 }
 
 fn cosine(a: &[f64], b: &[f64]) -> f64 {

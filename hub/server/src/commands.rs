@@ -57,7 +57,7 @@ enum Command {
     Integrator(integrator::Integrator),
     /// People who log in, and what they may do.
     Account(account::Account),
-    /// Sends a recorded stream over MQTT as one device, rebased so that it ends now.
+    /// Sends a recorded stream over MQTT as one device, rebased by whole minutes so that it ends now.
     Replay(replay::Replay),
     /// Tries an export of your own devices: what would be watched, and what would have been opened.
     Try(trial::Try),

@@ -195,6 +195,7 @@ fn prediction(fault: &str) -> FaultPrediction {
         at: now(0),
         since: now(0) - SignedDuration::from_hours(1),
         top: (0..SENSORS).map(contribution).collect(),
+        second_opinion: None,
         basis: Basis::default(),
     }
 }

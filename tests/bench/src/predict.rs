@@ -77,7 +77,7 @@ pub fn main(argument: Option<&str>) -> Result<bool> {
 /// # Errors
 /// As [`main`].
 pub fn run(plan: Plan) -> Result<Bars> {
-    let folder = project().join("models/pump-rig");
+    let folder = project().join("models/evaluation/pump-rig-1");
     let model = Arc::new(Model::load(&folder).context("the model of the pump rig")?);
     let mut bars = Bars::default();
     // First, as long as nothing that was given back makes a fleet seem smaller than it is.

@@ -180,6 +180,7 @@ fn finding(n: u128, fault_class: &str, probability: f32, severity: Severity) -> 
             at: at("08:59"),
             since: evidence.anomalous_since,
             top: evidence.channels.clone(),
+            second_opinion: None,
             basis: Basis {
                 kind: EvidenceKind::Fleet,
                 stated: Counted { right: 100, wrong: 1 },

@@ -194,6 +194,7 @@ fn prediction(score: f32, at: Timestamp) -> FaultPrediction {
         at,
         since: at,
         top: Vec::new(),
+        second_opinion: None,
         basis: Basis::default(),
     }
 }

@@ -3,6 +3,7 @@
 
 mod eigen;
 mod peers;
+mod shipped;
 mod stated;
 
 use std::collections::BTreeMap;
@@ -89,6 +90,12 @@ pub fn evaluate(data: &Path, models: &Path) -> anyhow::Result<Part> {
         "1.00",
         &Figures::of(&trial.streams, &outcomes),
     );
+    let shipped = shipped::Shipped::of(&trial.streams, &models.join("pump-rig"))?;
+    let outcomes_of_shipped = trial.judged(|s| shipped.alarms(s).to_vec());
+    let of_shipped = Figures::of(&trial.streams, &outcomes_of_shipped);
+    table.add("pump-rig/2, the folder that is shipped", "1.33", &of_shipped);
+    let opinions = shipped.opinions(&outcomes_of_shipped);
+    println!("skab, {opinions}");
     let stated = stated::Stated::of(&trial.streams, &trained, &outcomes);
     println!("skab, {stated}");
     trial.beside(&mut table);
@@ -103,6 +110,7 @@ pub fn evaluate(data: &Path, models: &Path) -> anyhow::Result<Part> {
     ];
     lines.extend(table.lines);
     lines.extend([String::new(), format!("Stated probability of {stated}.")]);
+    lines.extend([String::new(), format!("Second opinion of {opinions}.")]);
     let mut bars = vec![
         Bar::at_least("skab-generic-found", figures.found / figures.runs, 0.83),
         Bar::at_most(

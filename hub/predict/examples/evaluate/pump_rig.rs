@@ -92,7 +92,7 @@ pub fn evaluate(data: &Path, models: &Path, scores: &mut Vec<Score>, calibration
 }
 
 fn streams(data: &Path, models: &Path) -> anyhow::Result<Vec<Stream>> {
-    let final_model = models.join("pump-rig");
+    let final_model = models.join("evaluation/pump-rig-1");
     let profile = hub_predict::load_manifest(&final_model)?.1.profile;
     let read = |name: &str| -> anyhow::Result<Table> {
         let path = data.join(name);

@@ -93,7 +93,7 @@ pub fn streams(data: &Path, models: &Path, profile: &ApplianceProfile) -> anyhow
         fault_class: "none".into(),
         rows: clean[first..first + length].to_vec(),
         anomaly: None,
-        model: models.join("pump-rig"),
+        model: models.join("evaluation/pump-rig-1"),
     }));
     Ok(streams)
 }

@@ -7,7 +7,7 @@ use crate::manifest::{Manifest, Resampling};
 use crate::model::Model;
 
 /// First byte of a checkpoint.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// Why a checkpoint cannot be continued. The caller starts a new detector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,7 @@ impl Detector {
         let manifest = model.manifest();
         let detector: Detector = match checkpoint.split_first() {
             Some((&VERSION, body)) => postcard::from_bytes(body).map_err(|_| CheckpointError::Damaged)?,
+            Some((&before::FOURTH, body)) => before::read_fourth(body).ok_or(CheckpointError::Damaged)?,
             Some((&before::THIRD, body)) => before::read_third(body).ok_or(CheckpointError::Damaged)?,
             Some((&before::SECOND, body)) => before::read_second(body).ok_or(CheckpointError::Damaged)?,
             Some((&before::FIRST, body)) => before::read_first(body, manifest).ok_or(CheckpointError::Damaged)?,
@@ -64,17 +65,18 @@ impl Detector {
                 | (Resampler::Cycle(_), Resampling::Cycle { .. })
                 | (Resampler::Mean(_), Resampling::Mean { .. })
         );
-        let whole = match (&self.stage, &manifest.autoencoder) {
-            (Stage::Generic(own), None) => return rule && own.fits(n),
-            (Stage::Generic(_), Some(_)) | (Stage::Calibrating(_) | Stage::Watching(_), None) => return false,
-            (Stage::Calibrating(_) | Stage::Watching(_), Some(autoencoder)) => autoencoder.window * n,
+        let whole = match (&self.stage, &manifest.detector, &manifest.autoencoder) {
+            (Stage::Generic(own), Some(_), _) => return rule && own.fits(n) && self.opinion.fits(manifest),
+            (Stage::Calibrating(_) | Stage::Watching(_), None, Some(autoencoder)) => autoencoder.window * n,
+            (Stage::Generic(_) | Stage::Calibrating(_) | Stage::Watching(_), _, _) => return false,
         };
         let window = self.window.len() <= whole && self.window.len().is_multiple_of(n);
         rule && window && self.span.scaled.len() == n && self.sensors.last().len() == n && self.recent.fits(n)
     }
 
     /// The whole state. To be taken when every prepared step is concluded; at most 8 kB for a model of 8 features, a window
-    /// of 32 steps and 240 points of evidence, and 1 kB for one of 8 features without a network that has been calibrated.
+    /// of 32 steps and 240 points of evidence, and 1 kB for one of 8 features without a network that has been calibrated. A network that
+    /// gives a second opinion takes a byte for each feature and step that its window reaches back over, 64 steps at most.
     pub fn checkpoint(&self) -> Vec<u8> {
         // Writing to memory fails only for types that postcard has no form for, and the tests write every type.
         postcard::to_extend(self, vec![VERSION]).expect("every type of the state has a postcard form")

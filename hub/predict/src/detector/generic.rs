@@ -1,15 +1,20 @@
 //! One appliance under a model without a network: its steps to what the detector says of them.
 
-use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, UNKNOWN_FAULT};
+use hub_core::prediction::{
+    Contribution, Evidence, EvidencePoint, FaultPrediction, SecondOpinion, Severity, UNKNOWN_FAULT,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Pending;
+use super::opinion::Opinion;
 use crate::course::Course;
 use crate::features::Step;
 use crate::generic::{self, ChannelBaseline, Settings, Unit};
 use crate::manifest::{Kit, Manifest};
 use crate::model::{Model, Rules};
+use crate::naming;
+use crate::network::Window;
 use crate::persistence::{AlarmState, Persistence};
 use crate::stuck::Stuck;
 use crate::table::Row;
@@ -43,6 +48,10 @@ pub(super) struct Said {
     alarm: bool,
     contributions: Vec<f32>,
     prediction: Option<FaultPrediction>,
+    /// While an alarm stands, how far each feature's average has moved, in widths: what it is named by.
+    pub(super) moved: Vec<f64>,
+    /// On the step that opens an alarm, what the network that gives a second opinion is shown.
+    pub(super) window: Option<Window>,
 }
 
 impl Own {
@@ -74,9 +83,15 @@ impl Own {
         self.alarm
     }
 
-    /// What is told of the alarm that stands.
-    pub(super) fn standing(&self, manifest: &Manifest) -> Option<(&str, f32)> {
-        self.alarm.then(|| (UNKNOWN_FAULT, probability(manifest)))
+    /// What is told of the alarm that stands, of this class and held at this score.
+    pub(super) fn standing<'a>(
+        &self,
+        class: Option<&'a str>,
+        held: f32,
+        manifest: &Manifest,
+    ) -> Option<(&'a str, f32)> {
+        let class = class.unwrap_or(UNKNOWN_FAULT);
+        self.alarm.then(|| (class, probability(class, held, manifest)))
     }
 
     /// Steps that the calibration has; all where it has ended.
@@ -139,8 +154,8 @@ impl Own {
         self.run = 0;
     }
 
-    /// Takes a step.
-    pub(super) fn step(&mut self, mut step: Step, manifest: &Manifest, kit: &Kit) -> Pending {
+    /// Takes a step, and keeps of it what a second opinion needs.
+    pub(super) fn step(&mut self, mut step: Step, manifest: &Manifest, kit: &Kit, opinion: &mut Opinion) -> Pending {
         self.stuck.judge(&mut step, manifest);
         self.run = match step.after_gap {
             true => 1,
@@ -159,7 +174,7 @@ impl Own {
                 alarm,
                 slow,
                 measured,
-                ..
+                rose,
             } => {
                 let in_force = score.max(slow_score) / settings.threshold;
                 self.alarm = alarm;
@@ -168,8 +183,20 @@ impl Own {
                     false => None,
                 };
                 let contributions = shares(&top, channels.len());
+                if let Some(shown) = &kit.shown {
+                    opinion.see(shown, &step, || self.unit.baseline(channels, settings));
+                }
                 Some(Said {
                     measured,
+                    moved: match alarm {
+                        true => self.unit.moved(channels, settings, slow),
+                        false => Vec::new(),
+                    },
+                    // The network knows minutes: of what creeps it says nothing.
+                    window: match (rose && !slow, &kit.shown) {
+                        (true, Some(shown)) => opinion.window(shown),
+                        _ => None,
+                    },
                     deviations: self.unit.deviations(channels, settings, &step.raw),
                     score: in_force as f32,
                     quick_score: (score / settings.threshold) as f32,
@@ -177,7 +204,7 @@ impl Own {
                     prediction: alarm.then(|| FaultPrediction {
                         fault_class: UNKNOWN_FAULT.to_owned(),
                         severity: manifest.classification.unknown_severity,
-                        probability: probability(manifest),
+                        probability: 0.0,
                         basis: manifest.evidence.basis(UNKNOWN_FAULT),
                         verdicts: None,
                         model_hash: None,
@@ -186,6 +213,7 @@ impl Own {
                         at: step.at,
                         since: self.since.unwrap_or(step.at),
                         top: self.causes(&top, &contributions, slow, kit),
+                        second_opinion: None,
                     }),
                     contributions,
                 })
@@ -273,25 +301,51 @@ impl Said {
         }
     }
 
-    /// Puts it into the verdict, with what was held of the score.
-    pub(super) fn tell(self, verdict: &mut Verdict, held: AlarmState, model: &Model) {
+    /// An alarm stands.
+    pub(super) fn alarm(&self) -> bool {
+        self.alarm
+    }
+
+    /// Puts it into the verdict, with what was held of the score, the name of the alarm and what a second model makes of it.
+    pub(super) fn tell(
+        self,
+        verdict: &mut Verdict,
+        held: AlarmState,
+        model: &Model,
+        fault: Option<&(String, Severity)>,
+        second_opinion: Option<SecondOpinion>,
+    ) {
+        let manifest = model.manifest();
         verdict.judged = self.measured;
         verdict.score = self.score;
         verdict.held = held.held;
         verdict.baseline_score = self.quick_score;
         verdict.alarm = self.alarm;
         verdict.contributions = self.contributions;
-        verdict.prediction = self.prediction.map(|prediction| FaultPrediction {
-            score: held.held_peak.max(prediction.score.min(1.0)),
-            model_hash: Some(model.hash().to_owned()),
-            ..prediction
+        verdict.prediction = self.prediction.map(|prediction| {
+            let unnamed = (prediction.fault_class.clone(), prediction.severity);
+            let (fault_class, severity) = fault.unwrap_or(&unnamed);
+            FaultPrediction {
+                score: held.held_peak.max(prediction.score.min(1.0)),
+                probability: probability(fault_class, held.held_peak, manifest),
+                basis: manifest.evidence.basis(fault_class),
+                fault_class: fault_class.clone(),
+                severity: *severity,
+                model_hash: Some(model.hash().to_owned()),
+                second_opinion,
+                ..prediction
+            }
         });
     }
 }
 
-/// What is stated of every alarm.
-fn probability(manifest: &Manifest) -> f32 {
-    manifest.detector.as_ref().map_or(0.0, |rule| rule.probability as f32)
+/// What is stated of an alarm of this class, held at this score: by the model's own rule where that has one and the fault has a name.
+fn probability(class: &str, held: f32, manifest: &Manifest) -> f32 {
+    match (&manifest.probability, &manifest.detector) {
+        (Some(rule), _) if class != UNKNOWN_FAULT => naming::probability(held, Some(rule)),
+        (_, Some(detector)) => detector.probability as f32,
+        (_, None) => 0.0,
+    }
 }
 
 /// Each feature's part of the squares that make the score.

@@ -275,7 +275,7 @@ impl Detector {
 
 /// Steps of a window; without a network, steps for which an alarm is held.
 fn window(manifest: &Manifest) -> u32 {
-    let autoencoder = manifest.autoencoder.as_ref();
+    let autoencoder = manifest.autoencoder.as_ref().filter(|_| manifest.detector.is_none());
     let steps = autoencoder.map_or(manifest.persistence.hold, |autoencoder| autoencoder.window);
     u32::try_from(steps).unwrap_or(u32::MAX)
 }

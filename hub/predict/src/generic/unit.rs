@@ -123,6 +123,15 @@ impl Unit {
         }
     }
 
+    /// How far each channel's moving average is from its normal, in widths; from what was normal at first if `slow`. 0 of one that is silent
+    /// or not watched, and of all while calibrating.
+    pub(crate) fn moved(&self, channels: &[Channel], settings: &Settings, slow: bool) -> Vec<f64> {
+        match &self.stage {
+            Stage::Calibrating(_) => vec![0.0; channels.len()],
+            Stage::Watching(watching) => watching.moved(channels, settings, slow),
+        }
+    }
+
     /// Whether a step has nothing that can be compared, in whatever state the appliance is: no channel has a value together with all its
     /// conditions.
     pub(crate) fn is_empty(channels: &[Channel], settings: &Settings, values: &[Option<f64>]) -> bool {

@@ -133,6 +133,20 @@ impl Watching {
         all
     }
 
+    /// How far each channel's moving average is, in widths; 0 of one that is silent or not watched.
+    pub(super) fn moved(&self, channels: &[Channel], settings: &Settings, slow: bool) -> Vec<f64> {
+        let mut all = vec![0.0; channels.len()];
+        for normal in self.normals.iter().filter(|normal| !normal.silent()) {
+            let i = normal.channel();
+            if let (Some(one), Some(channel)) = (all.get_mut(i), channels.get(i)) {
+                let age = self.age;
+                let deviation = normal.deviation(Rule { channel, settings, age });
+                *one = if slow { deviation.slow } else { deviation.quick };
+            }
+        }
+        all
+    }
+
     /// The value of a channel that is so many floors from what was normal at first; none of one that is not watched.
     pub(super) fn value_at(
         &self,

@@ -204,7 +204,37 @@ fn figures(manifest: &Manifest) -> String {
             feature.stuck_after
         ));
     }
+    beside(manifest, &mut text);
     hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+/// What a detector goes by that also names its alarms, or has a second opinion.
+fn beside(manifest: &Manifest, text: &mut String) {
+    let mut line = |said: std::fmt::Arguments<'_>| {
+        // Writing to memory does not fail.
+        let _ = writeln!(text, "{said}");
+    };
+    for class in &manifest.classification.classes {
+        line(format_args!(
+            "class {:?} {:?} {:?} {:?}",
+            class.name, class.severity, class.signature, manifest.classification.min_cosine
+        ));
+    }
+    if let Some(rule) = &manifest.probability {
+        line(format_args!(
+            "probability {:?} {:?} {:?}",
+            rule.offset, rule.slope, rule.ceiling
+        ));
+    }
+    if let Some(network) = &manifest.autoencoder {
+        line(format_args!(
+            "opinion {} {} {:?} {:?} {:?}",
+            network.window, network.stride, network.clip, network.threshold, network.period_s
+        ));
+        for (name, input) in &network.inputs {
+            line(format_args!("input {name:?} {:?} {:?}", input.transform, input.floor));
+        }
+    }
 }
 
 fn live(steps: &[Vec<Option<f64>>], kit: &Kit) -> Option<Said> {

@@ -89,8 +89,8 @@ impl Manifest {
             .and_then(|()| self.check_numbers().map_err(str::to_owned))
             .and_then(|()| match (&self.detector, &self.autoencoder, &self.probability) {
                 (None, Some(autoencoder), Some(probability)) => self.check_network(autoencoder, probability),
-                (Some(rule), None, None) => self.check_generic(rule),
-                _ => Err("needs [autoencoder] and [probability], or [detector] and none of these two".to_owned()),
+                (Some(rule), network, probability) => self.check_beside(rule, network.as_ref(), probability.as_ref()),
+                _ => Err("needs [autoencoder] and [probability], or [detector]".to_owned()),
             })
             .or_else(refuse)
     }
@@ -151,25 +151,40 @@ impl Manifest {
     }
 
     fn check_network(&self, autoencoder: &Autoencoder, probability: &Probability) -> Result<(), String> {
+        autoencoder.check()?;
+        probability.check()?;
         let checks = [
             (
-                (2..=1024).contains(&autoencoder.window),
-                "autoencoder.window must be 2 to 1024",
-            ),
-            (autoencoder.stride == 1, "autoencoder.stride must be 1"),
-            (autoencoder.clip > 0.0, "autoencoder.clip must be above 0"),
-            (autoencoder.threshold > 0.0, "autoencoder.threshold must be above 0"),
-            (probability.slope >= 0.0, "probability.slope must not be negative"),
-            (
-                (0.0..=1.0).contains(&probability.ceiling),
-                "probability.ceiling must be 0 to 1",
-            ),
-            (
                 !matches!(self.resampling, Resampling::Mean { .. }),
-                "resampling: rule mean is for a model without a network",
+                "resampling: rule mean is for a model with [detector]",
+            ),
+            (
+                autoencoder.period_s.is_none() && autoencoder.inputs.is_empty(),
+                "autoencoder.period_s and inputs are of a network beside [detector]",
             ),
         ];
         first_that_fails(&checks).map_err(str::to_owned)
+    }
+
+    /// The detector without a network, and what stands beside it.
+    fn check_beside(
+        &self,
+        rule: &Generic,
+        network: Option<&Autoencoder>,
+        probability: Option<&Probability>,
+    ) -> Result<(), String> {
+        self.check_generic(rule)?;
+        if let Some(network) = network {
+            network.check()?;
+            self.check_opinion(network)?;
+        }
+        match probability {
+            Some(_) if self.classification.classes.is_empty() => {
+                Err("probability is that of alarms with a name: it needs classification.classes".to_owned())
+            }
+            Some(probability) => probability.check(),
+            None => Ok(()),
+        }
     }
 
     fn check_generic(&self, rule: &Generic) -> Result<(), String> {
@@ -205,8 +220,8 @@ impl Manifest {
                 "detector.call must not be below baseline.threshold",
             ),
             (
-                self.classification.classes.is_empty(),
-                "classification.classes: a model without a network names no fault",
+                self.classification.min_cosine > 0.0 && self.classification.min_cosine <= 1.0,
+                "classification.min_cosine must be above 0 and at most 1",
             ),
             (
                 !matches!(self.resampling, Resampling::Period { .. }),
@@ -289,6 +304,33 @@ const PERIOD_MAX_S: f64 = 7.0 * 86_400.0;
 fn first_that_fails(checks: &[(bool, &'static str)]) -> Result<(), &'static str> {
     let failed = checks.iter().find(|(good, _)| !good);
     failed.map_or(Ok(()), |(_, what)| Err(what))
+}
+
+impl Autoencoder {
+    fn check(&self) -> Result<(), &'static str> {
+        first_that_fails(&[
+            (
+                (2..=1024).contains(&self.window),
+                "autoencoder.window must be 2 to 1024",
+            ),
+            (self.stride == 1, "autoencoder.stride must be 1"),
+            (self.clip > 0.0, "autoencoder.clip must be above 0"),
+            (self.threshold > 0.0, "autoencoder.threshold must be above 0"),
+        ])
+    }
+}
+
+impl Probability {
+    fn check(&self) -> Result<(), String> {
+        let checks = [
+            (self.slope >= 0.0, "probability.slope must not be negative"),
+            (
+                (0.0..=1.0).contains(&self.ceiling),
+                "probability.ceiling must be 0 to 1",
+            ),
+        ];
+        first_that_fails(&checks).map_err(str::to_owned)
+    }
 }
 
 impl Feature {

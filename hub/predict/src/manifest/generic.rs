@@ -3,7 +3,7 @@
 use hub_core::profile::ApplianceProfile;
 use serde::{Deserialize, Serialize};
 
-use super::{Manifest, Resampling};
+use super::{Manifest, Resampling, Shown};
 use crate::generic::{Channel, Condition, Settings, StepOf};
 
 /// Detectors that need no network.
@@ -20,7 +20,8 @@ pub enum DetectorKind {
 pub struct Generic {
     /// Which one.
     pub kind: DetectorKind,
-    /// Probability that is stated of each alarm, 0 up to below the least at which a call is placed by itself: nobody has measured it.
+    /// Probability that is stated of each alarm, 0 up to below the least at which a call is placed by itself: nobody has measured it. Where
+    /// the manifest has `[probability]`, of those without a name.
     pub probability: f64,
     /// Score, in floors as `baseline.threshold`, that a call would need; none where too little is known for any call. It is told with what
     /// a maker's own recordings gave, and rings nobody.
@@ -53,6 +54,8 @@ pub(crate) struct Kit {
     /// The features.
     pub(crate) channels: Vec<Channel>,
     pub(crate) settings: Settings,
+    /// What a network that gives a second opinion is shown; none without one.
+    pub(crate) shown: Option<Shown>,
     /// What a detector's state is of: the version, and a sum over the features, which for a shipped family come with the profile.
     pub(crate) state: String,
 }
@@ -92,6 +95,7 @@ impl Kit {
                     .collect(),
                 conditions: rule.conditions.iter().filter_map(condition).collect(),
             },
+            shown: Shown::of(manifest),
             state: format!("{}#{:016x}", manifest.id(), sum(&profile.name, manifest, &channels)),
             channels,
         })

@@ -23,7 +23,7 @@ fn challenged(words: &[(&str, &str)]) -> (TempDir, Arc<Registry>) {
     for version in ["1", "2"] {
         std::fs::create_dir(to(version)).unwrap();
         for file in ["manifest.toml", "model.onnx", "golden.jsonl"] {
-            std::fs::copy(models.join("pump-rig").join(file), to(version).join(file)).unwrap();
+            std::fs::copy(models.join("evaluation/pump-rig-1").join(file), to(version).join(file)).unwrap();
         }
     }
     let mut manifest = std::fs::read_to_string(to("2/manifest.toml")).unwrap();

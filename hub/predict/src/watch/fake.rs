@@ -23,7 +23,7 @@ pub(super) const PARTITION: u8 = 7;
 
 /// The model of the pump rig alone.
 pub(super) fn registry() -> Arc<Registry> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pump-rig");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/evaluation/pump-rig-1");
     Arc::new(Registry::load(&folder).unwrap())
 }
 

@@ -30,7 +30,9 @@ pub(super) fn bytes_of(model: Option<&Model>, state: WatchState) -> usize {
         _ => usize::try_from(manifest.baseline.calibration).unwrap_or(usize::MAX),
     };
     let learned = steps.saturating_mul(manifest.features.len() * STEP_BYTES);
-    GENERIC_BYTES.saturating_add(learned)
+    GENERIC_BYTES
+        .saturating_add(learned)
+        .saturating_add(manifest.kept_for_opinion())
 }
 
 #[cfg(test)]
@@ -42,7 +44,7 @@ mod tests {
     #[test]
     fn five_without_a_network_have_room_where_one_with_a_network_has() {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-        let pump = Model::load(&models.join("pump-rig")).unwrap();
+        let pump = Model::load(&models.join("evaluation/pump-rig-1")).unwrap();
         let file = models.join("profiles/fridge.toml");
         let fridge = Model::generic(&file, load_family(&file).unwrap().profile).unwrap();
         let watched = bytes_of(Some(&fridge), WatchState::Watched);

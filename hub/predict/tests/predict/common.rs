@@ -10,8 +10,17 @@ pub fn models() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models")
 }
 
+/// Version 1 of the pump rig's family, which a network judges.
 pub fn pump_rig() -> Model {
-    Model::load(&models().join("pump-rig")).unwrap()
+    Model::load(&models().join("evaluation/pump-rig-1")).unwrap()
+}
+
+/// Where the project has the folder of a family that a network judges.
+pub fn of_network(family: &str) -> PathBuf {
+    match family {
+        "pump-rig" => models().join("evaluation/pump-rig-1"),
+        family => models().join(family),
+    }
 }
 
 /// One row through a detector by itself.

@@ -14,6 +14,7 @@ mod maker;
 mod models;
 mod road;
 mod score;
+mod second;
 mod steps;
 mod untrained;
 mod unwatched;

@@ -272,7 +272,7 @@ fn a_folder_that_was_spoiled_is_refused_by_name_and_the_old_model_goes_on() {
             manifest,
             "[persistence]",
             "[autoencoder]\nwindow = 8\nstride = 1\nclip = 9.0\nthreshold = 1.0\n\n[persistence]",
-            "and none of these two",
+            "autoencoder.inputs needs each feature",
         ),
     ];
     for (file, from, to, why) in cases {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use crate::common::{models, step};
+use crate::common::{models, of_network, step};
 use hub_core::families::Families;
 use hub_core::language::Language;
 use hub_core::prediction::UNKNOWN_FAULT;
@@ -21,7 +21,7 @@ fn copy(family: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let profile = format!("profiles/{family}.toml");
     std::fs::copy(models().join(&profile), directory.path().join(&profile)).unwrap();
     for file in ["manifest.toml", "model.onnx", "golden.jsonl"] {
-        std::fs::copy(models().join(family).join(file), folder.join(file)).unwrap();
+        std::fs::copy(of_network(family).join(file), folder.join(file)).unwrap();
     }
     (directory, folder)
 }
@@ -39,7 +39,7 @@ fn every_model_of_the_project_loads() {
     let families: Vec<&str> = registry.families().map(|(family, _)| family).collect();
     assert!(families.contains(&"pump-rig") && families.contains(&"washing-machine"));
     assert_eq!(families.iter().filter(|f| f.starts_with("pump-rig-loo-")).count(), 7);
-    assert_eq!(registry.get("pump-rig").unwrap().version(), "pump-rig/1");
+    assert_eq!(registry.get("pump-rig").unwrap().version(), "pump-rig/2");
     for (_, model) in registry.families() {
         assert!(model.folder().join("CARD.md").is_file() || model.folder().join("../CARD.md").is_file());
     }

@@ -123,7 +123,7 @@ fn they_say_the_same_of_a_recorded_fault() {
         println!("skipped: no recorded data at {}", data.display());
         return;
     };
-    let registry = Registry::load(&models().join("pump-rig")).unwrap();
+    let registry = Registry::load(&models().join("evaluation/pump-rig-1")).unwrap();
     let model = registry.get("pump-rig").unwrap().clone();
     compare(&model, &Arc::new(registry), &recorded);
 }
@@ -204,7 +204,7 @@ fn no_cut_into_rounds_and_batches_changes_a_verdict() {
 
 #[test]
 fn no_cut_into_rounds_changes_what_a_hub_tells_and_holds() {
-    let registry = Arc::new(Registry::load(&models().join("pump-rig")).unwrap());
+    let registry = Arc::new(Registry::load(&models().join("evaluation/pump-rig-1")).unwrap());
     let rows = pumps(registry.get("pump-rig").unwrap());
     let expected = hub(&registry, rows.clone(), || usize::MAX);
     assert_eq!(expected.len(), 3);

@@ -10,7 +10,7 @@ use hub_store::prediction::{Checkpoint, ScoringSubject};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::boiler::{BOILERS, models_dir, rows};
-use crate::common::{models, step};
+use crate::common::{models, of_network, step};
 use crate::untrained::{UNIT, grow, judged};
 
 /// Its normal is learned again with the channel that has come, and nobody would tell the end of the alarm that stands.
@@ -101,11 +101,7 @@ fn a_refused_folder_hands_its_appliances_to_nobody() {
         std::fs::copy(models().join(&profile), directory.path().join(&profile)).unwrap();
         std::fs::create_dir(directory.path().join(family)).unwrap();
         for file in files {
-            std::fs::copy(
-                models().join(family).join(file),
-                directory.path().join(family).join(file),
-            )
-            .unwrap();
+            std::fs::copy(of_network(family).join(file), directory.path().join(family).join(file)).unwrap();
         }
     };
     let files = ["manifest.toml", "model.onnx", "golden.jsonl"];

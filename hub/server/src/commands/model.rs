@@ -113,12 +113,16 @@ fn check(folder: &Path) -> Result<()> {
         .iter()
         .map(|class| class.name.as_str())
         .collect();
-    let (faults, golden) = match model.has_network() {
-        true => (classes.join(", "), "its network gives what its golden windows say"),
-        false => (
-            "none is named: a person reads what it opens".to_owned(),
-            "it has no network, and gives what its golden lives say",
-        ),
+    let faults = match classes.is_empty() {
+        true => "none is named: a person reads what it opens".to_owned(),
+        false => classes.join(", "),
+    };
+    let golden = match (model.has_network(), &manifest.autoencoder) {
+        (true, _) => "its network gives what its golden windows say",
+        (false, None) => "it has no network, and gives what its golden lives say",
+        (false, Some(_)) => {
+            "its network gives a second opinion and what its golden windows say, its detector what its golden lives say"
+        }
     };
     say(format_args!(
         "{} can be served: {} for profile {}\nhash      {}\nfeatures  {}\nfaults    {faults}\n{golden}",

@@ -12,7 +12,7 @@ use hub_core::profile::ApplianceProfile;
 use hub_core::telemetry::BEHIND_MAX;
 use hub_lab::home::{DeviceConnection, HomeCounters, Pace, Replay as Recording, Sample, replay};
 use hub_predict::{Row, read_rows};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::fs::File;
 use std::io::BufReader;
 use std::net::SocketAddr;
@@ -125,7 +125,8 @@ async fn tell(counters: Arc<HomeCounters>, total: usize) {
     }
 }
 
-/// Moves a recording so that its last sample is at `end`.
+/// Moves a recording by whole minutes so that its last sample is within the minute before `end`: a model whose steps are periods of the
+/// clock finds the rows in the periods in which they were recorded.
 fn rebase(rows: Vec<Row>, end: Timestamp, profile: &ApplianceProfile) -> Result<Vec<Sample>> {
     let (first, last) = rows
         .first()
@@ -142,7 +143,8 @@ fn rebase(rows: Vec<Row>, end: Timestamp, profile: &ApplianceProfile) -> Result<
         last.duration_since(first) < BEHIND_MAX,
         "the recording spans more than the 400 days that a device may be behind"
     );
-    let shift = end.duration_since(last);
+    let behind_s = end.duration_since(last).as_secs();
+    let shift = SignedDuration::from_secs(behind_s - behind_s.rem_euclid(60));
     let sample = |row: Row| {
         let values = profile
             .channels
@@ -163,7 +165,7 @@ mod tests {
     use hub_core::profile::Channel;
 
     #[test]
-    fn a_rebased_recording_ends_now_and_keeps_its_gaps() {
+    fn a_rebased_recording_ends_within_a_minute_and_keeps_its_gaps_and_the_places_in_their_minutes() {
         let channel = Channel {
             id: 1,
             name: "a".into(),
@@ -189,7 +191,8 @@ mod tests {
         )
         .unwrap();
         let seconds: Vec<_> = samples.iter().map(|s| s.at.as_second()).collect();
-        assert_eq!(seconds, [995, 997, 1_000]);
+        // 16 whole minutes later; another one would be behind the end.
+        assert_eq!(seconds, [970, 972, 975]);
         assert_eq!((&samples[1].values, &samples[2].values), (&vec![], &vec![(1, 2.0)]));
         assert!(rebase(vec![], end, &profile).is_err());
         let unsorted = rebase(vec![row(10, None), row(9, None)], end, &profile).unwrap_err();

@@ -73,7 +73,8 @@ mod tests {
         let model = registry.get("pump-rig").unwrap();
         for seed in (1..=7).chain([SEED]) {
             let mut scored = Vec::new();
-            score_csv(pump(seed).as_bytes(), &mut scored, model, 200).unwrap();
+            let calibration = model.manifest().baseline.calibration;
+            score_csv(pump(seed).as_bytes(), &mut scored, model, calibration).unwrap();
             let scored = String::from_utf8(scored).unwrap();
             let alarms: Vec<bool> = scored
                 .lines()

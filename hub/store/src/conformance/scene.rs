@@ -225,6 +225,7 @@ pub fn alarm_on(basis: Basis, appliance: ApplianceId, class: &str, probability: 
             at: morning(),
             since: morning(),
             top: vec![channel.clone()],
+            second_opinion: None,
             basis,
         }),
         evidence: Evidence {

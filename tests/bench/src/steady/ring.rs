@@ -101,8 +101,8 @@ async fn beneath(
     Ok(())
 }
 
-/// What each rig says: sound, then worn, up to the reading with which its alarm rises. An alarm of this model is always
-/// certain enough to ring, so that reading is the one that rings.
+/// What each rig says: sound, then worn, up to the reading with which its alarm rises. In a fleet with a quiet
+/// past such an alarm is certain enough to ring, so that reading is the one that rings.
 async fn story(site: &Site) -> Result<Vec<Reading>> {
     let reading = |number| Reading::new(UNIT, number, number >= SOUND);
     let mut story: Vec<Reading> = (0..SOUND + WORN).map(reading).collect();
@@ -130,10 +130,12 @@ impl Rigs {
         site.lab.models(released);
         site.serve().await?;
         has_a_quiet_past(&site.lab, "pump-rig").await?;
+        let from_ms = SystemClock.now().as_millisecond() - i64::try_from(story.len())? * STEP_MS;
         let mut own = Self {
             fleet: Fleet::connect(site.lab.mqtt, 0..rigs, BOOT).await?,
             trunk,
-            from_ms: SystemClock.now().as_millisecond() - i64::try_from(story.len())? * STEP_MS,
+            // The model's steps are periods of the clock, and the story was judged as one that begins with a minute.
+            from_ms: from_ms - from_ms.rem_euclid(60_000),
             story,
         };
         own.begin(rigs).await?;

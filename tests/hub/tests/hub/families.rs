@@ -40,10 +40,14 @@ inside_c = { zh-CN = "冷藏室温度", en = "inside temperature" }
 compressor_a = { zh-CN = "压缩机电流", en = "compressor current" }
 "#;
 
-/// A copy of the project's models that a test may add to.
+/// A copy of the project's models that a test may add to; of the pump rig's the version that a network judges.
 pub(super) fn copy_models(to: &Path) {
-    for family in ["profiles", "pump-rig", "washing-machine"] {
-        let (from, to) = (project().join("models").join(family), to.join(family));
+    for (family, from) in [
+        ("profiles", "profiles"),
+        ("pump-rig", "evaluation/pump-rig-1"),
+        ("washing-machine", "washing-machine"),
+    ] {
+        let (from, to) = (project().join("models").join(from), to.join(family));
         std::fs::create_dir_all(&to).unwrap();
         for file in std::fs::read_dir(from).unwrap() {
             let file = file.unwrap();

@@ -89,7 +89,7 @@ async fn score(lab: &Lab, input: &Path) -> (Option<String>, String) {
     let output = lab.path().join("scored.csv");
     let models = models();
     let args = [
-        ["score", "--family", "pump-rig", "--calibrate", "200"].as_slice(),
+        ["score", "--family", "pump-rig"].as_slice(),
         &["--input", input.to_str().unwrap(), "--output", output.to_str().unwrap()],
         &["--models", &models],
     ];

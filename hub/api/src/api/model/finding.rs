@@ -72,6 +72,10 @@ pub(crate) struct Prediction {
     since: Timestamp,
     /// At most five sensors, largest share first.
     top: Vec<Contribution>,
+    /// What a second model made of the alarm when it was opened, where there is one.
+    #[schema(schema_with = schema::words::<core::SecondOpinion>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_opinion: Option<core::SecondOpinion>,
 }
 
 /// What people found about a family's predictions of this band.
@@ -161,6 +165,7 @@ impl From<core::FaultPrediction> for Prediction {
             at: prediction.at,
             since: prediction.since,
             top: prediction.top.into_iter().map(Into::into).collect(),
+            second_opinion: prediction.second_opinion,
         }
     }
 }

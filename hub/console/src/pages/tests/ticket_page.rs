@@ -3,6 +3,7 @@
 use super::*;
 use crate::pages::parts::badge;
 use crate::pages::ticket::promises;
+use hub_core::prediction::SecondOpinion;
 use hub_core::ticket::{Correction, HUB, PERSON_RINGS, TO_OWNER, TicketStatus};
 use hub_store::ticket::TimelineEntry;
 
@@ -227,4 +228,27 @@ fn a_ticket_that_a_person_opened_is_not_rung_about_nor_judged() {
     }
     assert!(!page.contains("false-alarm") && !page.contains("false_alarm"), "{text}");
     assert!(page.contains("name=\"verdict\" value=\"not_checked\""));
+}
+
+#[test]
+fn a_second_opinion_stands_beside_the_score_in_both_languages_and_without_one_nothing_does() {
+    let mut view = samples()[0].clone();
+    let page = |view: &TicketView, language| words(&ticket::page::render(&reader(language), view).into_string());
+    let without = page(&view, Language::En);
+    assert!(!without.contains("Second opinion"), "{without}");
+    for (opinion, en, zh) in [
+        (SecondOpinion::Agrees, "a second model agrees", "第二个模型也认为异常"),
+        (
+            SecondOpinion::Disagrees,
+            "a second model does not agree",
+            "第二个模型不认为异常",
+        ),
+    ] {
+        let finding = view.finding.as_mut().expect("the sample has a finding");
+        finding.prediction.second_opinion = Some(opinion);
+        for (language, said) in [(Language::En, en), (Language::ZhCn, zh)] {
+            let page = page(&view, language);
+            assert!(page.contains(said), "{page}");
+        }
+    }
 }

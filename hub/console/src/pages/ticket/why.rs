@@ -42,6 +42,9 @@ fn found(reader: &Reader, profile: &str, finding: &Finding, release: Option<&Rel
             (fact(&reader.t("score"), &html! {
                 (reader.with("score-of-threshold", &[("score", &number(f64::from(prediction.score)))]))
             }))
+            @if let Some(opinion) = &prediction.second_opinion {
+                (fact(&reader.t("second-opinion"), &html! { (closed(reader, "second-opinion", opinion)) }))
+            }
             (fact(&reader.t("time-left"), &html! { (reader.t("time-left-not-estimated")) }))
             (fact(&reader.t("since"), &html! {
                 time datetime=(prediction.since) { (reader.time(prediction.since)) }

@@ -54,7 +54,7 @@ fn recording(lines: &[String]) -> (tempfile::TempDir, Score) {
         output: folder.path().join("out.csv"),
         input,
         calibrate: Some(CALIBRATE),
-        models: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pump-rig"),
+        models: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/evaluation/pump-rig-1"),
     };
     (folder, score)
 }

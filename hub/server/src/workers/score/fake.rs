@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// The model of the pump rig alone.
 pub(super) fn registry() -> Arc<Registry> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pump-rig");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/evaluation/pump-rig-1");
     Arc::new(Registry::load(&folder).unwrap())
 }
 

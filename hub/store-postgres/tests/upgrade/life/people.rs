@@ -199,6 +199,7 @@ pub async fn alarm(store: &PostgresStore, name: &str, class: &str, probability: 
             at: now,
             since,
             top: vec![pump.clone()],
+            second_opinion: None,
             basis: Basis {
                 kind: EvidenceKind::Fleet,
                 stated: Counted { right: 100, wrong: 0 },

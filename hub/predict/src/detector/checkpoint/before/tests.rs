@@ -1,4 +1,4 @@
-//! Writes forms 1 to 3 as the programs before did, and goes on from them.
+//! Writes forms 1 to 4 as the programs before did, and goes on from them.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ const CALIBRATE: u32 = 60;
 const FAULT_AT: usize = 180;
 
 fn model() -> Model {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/pump-rig");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/evaluation/pump-rig-1");
     Model::load(&folder).unwrap()
 }
 
@@ -130,19 +130,40 @@ fn written_third(detector: &Detector) -> Vec<u8> {
     postcard::to_extend(&before, vec![THIRD]).unwrap()
 }
 
-/// Form 3 knows all of the appliance but with which score its alarm was told.
+fn written_fourth(detector: &Detector) -> Vec<u8> {
+    let before = Fourth {
+        model: detector.model.clone(),
+        calibrate: detector.calibrate,
+        calibrated: detector.calibrated,
+        resampler: detector.resampler.clone(),
+        sensors: detector.sensors.clone(),
+        stage: detector.stage.clone(),
+        window: detector.window.clone(),
+        persistence: detector.persistence.clone(),
+        span: detector.span.clone(),
+        fault: detector.fault.clone(),
+        recent: detector.recent.clone(),
+        intake: detector.intake.clone(),
+        told: detector.told,
+        empty_for: detector.empty_for,
+    };
+    postcard::to_extend(&before, vec![FOURTH]).unwrap()
+}
+
+/// Form 4 knows all that a model with a network needs, and form 3 all but with which score its alarm was told.
 #[test]
-fn a_checkpoint_of_form_3_is_continued_as_it_was() {
+fn a_checkpoint_of_form_3_or_4_is_continued_as_it_was() {
     let model = model();
     let mut one = Detector::with_calibration(&model, CALIBRATE);
     for row in &rows(&model) {
         step(&mut one, &model, row);
     }
     assert!(one.alarming());
-    let bytes = written_third(&one);
-    assert_eq!(Detector::restore(&model, &bytes), Ok(one));
-    for cut in 0..bytes.len().min(200) {
-        assert!(Detector::restore(&model, &bytes[..cut]).is_err());
+    for bytes in [written_third(&one), written_fourth(&one)] {
+        assert_eq!(Detector::restore(&model, &bytes), Ok(one.clone()));
+        for cut in 0..bytes.len().min(200) {
+            assert!(Detector::restore(&model, &bytes[..cut]).is_err());
+        }
     }
 }
 
