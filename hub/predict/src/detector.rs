@@ -1,9 +1,9 @@
 //! One appliance under one model: rows in, verdicts out, state that survives a restart.
 
-mod baseline;
 mod checkpoint;
 mod generic;
 mod intake;
+mod normal;
 mod span;
 
 pub use checkpoint::CheckpointError;
