@@ -29,7 +29,7 @@ mod told;
 mod write_deadline;
 
 pub use api::{
-    baseline_get, claim, model_budget, model_release, models_list, openapi_json, quarantine_list, quarantine_replay,
+    claim, model_budget, model_release, models_list, normal_get, openapi_json, quarantine_list, quarantine_replay,
     session_close, ticket_appointment, ticket_book, ticket_call, ticket_call_approve, ticket_call_refuse, ticket_close,
     ticket_correction, ticket_false_alarm, ticket_note, ticket_open, ticket_promise, ticket_promise_kept,
     ticket_promise_released, ticket_status, ticket_take, tickets_list,
@@ -41,4 +41,4 @@ pub use monitor::questions::Monitor;
 pub use pages::Pages;
 pub use proxies::{NotAProxy, Proxies};
 pub use serve::{serve, serve_monitoring};
-pub use state::{ApiConfig, ApiState, App, DemoBanner, DemoPart, Inner, ReadBaseline, Redecode, Redecoded};
+pub use state::{ApiConfig, ApiState, App, DemoBanner, DemoPart, Inner, ReadNormal, Redecode, Redecoded};

@@ -7,10 +7,10 @@ use crate::places::{Full, Places};
 use crate::proxies::Proxies;
 use crate::streams::Streams;
 use futures::future::BoxFuture;
-use hub_core::baseline::{Baseline, NoBaseline};
 use hub_core::clock::CivilClock;
 use hub_core::families::Families;
 use hub_core::lines::Lines;
+use hub_core::normal::{LearnedNormal, NoNormal};
 use hub_store::prediction::SavedDetectors;
 use hub_store::quarantine::QuarantineEntry;
 use hub_store::telemetry::Ingest;
@@ -37,7 +37,7 @@ pub struct ApiState {
     /// Reads payloads from quarantine again, by the code that reads them when they come in.
     pub redecode: Redecode,
     /// Reads what a detector saved, by the models that are served.
-    pub read_baseline: ReadBaseline,
+    pub read_normal: ReadNormal,
     /// Shown on every page of a demonstration.
     pub demo: Option<DemoBanner>,
     /// Settings.
@@ -57,7 +57,7 @@ pub enum Redecoded {
 }
 
 /// Reads what detectors have saved of an appliance: what they take for its normal, or why that is not known. Computes only.
-pub type ReadBaseline = Arc<dyn Fn(&SavedDetectors) -> Result<Baseline, NoBaseline> + Send + Sync>;
+pub type ReadNormal = Arc<dyn Fn(&SavedDetectors) -> Result<LearnedNormal, NoNormal> + Send + Sync>;
 
 /// Settings of the API and the console.
 #[derive(Clone)]

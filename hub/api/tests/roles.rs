@@ -18,7 +18,7 @@ fn needs(method: &str, path: &str) -> Needs {
     let act = match (method, path) {
         ("post", "/session" | "/claims") | ("get", "/openapi.json") => return Needs::Nothing,
         ("delete", "/session") | ("put", "/password") => return Needs::LogIn,
-        ("get", "/appliances" | "/appliances/{id}" | "/appliances/{id}/baseline") => Act::ReadAppliances,
+        ("get", "/appliances" | "/appliances/{id}" | "/appliances/{id}/normal") => Act::ReadAppliances,
         (
             "get",
             "/appliances/{id}/attributes" | "/appliances/{id}/commands" | "/appliances/{id}/commands/{request}",

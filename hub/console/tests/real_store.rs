@@ -123,7 +123,7 @@ async fn an_alarm_becomes_a_ticket_that_a_person_works_on() {
         families: tokio::sync::watch::channel(Arc::new(support::families::families())).1,
         monitor: Monitor::default(),
         redecode: support::reads_json(),
-        read_baseline: support::reads_states(),
+        read_normal: support::reads_states(),
         demo: None,
         config: ApiConfig::default(),
     };

@@ -1,11 +1,10 @@
 //! One appliance under one model: rows in, verdicts out, state that survives a restart.
 
-            probability: naming::probability(state.held_peak, manifest.probability.as_ref()),
-            verdicts: None,
-            score: state.held_peak,
+mod agreement;
 mod checkpoint;
 mod generic;
 mod intake;
+mod normal;
 mod opinion;
 mod span;
 

@@ -1,6 +1,6 @@
 //! From a model step's raw values to what the baseline sees: transforms, and sensors that are missing or stuck.
 
-use hub_core::baseline::LeftOut;
+use hub_core::normal::LeftOut;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Feature, Manifest, Transform};

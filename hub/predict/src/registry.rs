@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hub_core::baseline::{Baseline, NoBaseline};
 use hub_core::error_chain::in_full;
 use hub_core::families::ModelWords;
+use hub_core::normal::{LearnedNormal, NoNormal};
 use hub_store::prediction::SavedDetectors;
 
 use crate::detector::{CheckpointError, Detector};
@@ -252,19 +252,19 @@ impl Registry {
     ///
     /// # Errors
     /// Nothing is known of it, for the reason that is given.
-    pub fn baseline(&self, saved: &SavedDetectors) -> Result<Baseline, NoBaseline> {
+    pub fn normal(&self, saved: &SavedDetectors) -> Result<LearnedNormal, NoNormal> {
         let model = self.of(saved.model.as_deref(), &saved.profile);
-        let model = model.ok_or(NoBaseline::NoModel)?;
+        let model = model.ok_or(NoNormal::NoModel)?;
         let own = saved.states.iter().find(|state| state.model == model.version());
         let own = own.ok_or(match (saved.states.is_empty(), saved.restarted) {
-            (false, _) => NoBaseline::OtherModel,
-            (true, true) => NoBaseline::Restarted,
-            (true, false) => NoBaseline::NothingSaved,
+            (false, _) => NoNormal::OtherModel,
+            (true, true) => NoNormal::Restarted,
+            (true, false) => NoNormal::NothingSaved,
         })?;
         match Detector::restore(model, &own.state) {
-            Ok(detector) => Ok(detector.baseline(model, own.saved_at)),
-            Err(CheckpointError::OtherModel { .. }) => Err(NoBaseline::OtherModel),
-            Err(CheckpointError::Damaged) => Err(NoBaseline::Unreadable),
+            Ok(detector) => Ok(detector.normal(model, own.saved_at)),
+            Err(CheckpointError::OtherModel { .. }) => Err(NoNormal::OtherModel),
+            Err(CheckpointError::Damaged) => Err(NoNormal::Unreadable),
         }
     }
 

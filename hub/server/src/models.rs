@@ -1,7 +1,7 @@
 //! The folder `models/`: appliance profiles, and the models that watch appliances.
 
 use anyhow::{Context, Result};
-use hub_api::ReadBaseline;
+use hub_api::ReadNormal;
 use hub_core::error_chain::in_full;
 use hub_core::families::Families;
 use hub_core::profile::{ApplianceProfile, Family};
@@ -80,10 +80,10 @@ pub fn load_models(models_dir: &Path) -> Result<Registry> {
 }
 
 /// How the API has read what detectors saved: by the models that are served then.
-pub fn read_baseline(models: watch::Receiver<Arc<Registry>>) -> ReadBaseline {
+pub fn read_normal(models: watch::Receiver<Arc<Registry>>) -> ReadNormal {
     Arc::new(move |saved| {
         let registry = models.borrow().clone();
-        registry.baseline(saved)
+        registry.normal(saved)
     })
 }
 

@@ -239,7 +239,7 @@ impl Pipeline<'_> {
             clock: self.clock.clone(),
             monitor,
             redecode: quarantine::redecode(self.store.clone(), self.families.subscribe(), self.clock.clone()),
-            read_baseline: models::read_baseline(self.models.subscribe()),
+            read_normal: models::read_normal(self.models.subscribe()),
             families: self.families.subscribe(),
             demo,
             config: self.config.console()?,

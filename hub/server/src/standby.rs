@@ -7,8 +7,8 @@ use crate::monitor;
 use crate::terminal::say;
 use anyhow::{Context, Result};
 use hub_api::{ApiState, Redecoded};
-use hub_core::baseline::NoBaseline;
 use hub_core::clock::{CivilClock, SystemClock};
+use hub_core::normal::NoNormal;
 use hub_store::lease::LeaseStore;
 use hub_store_postgres::PostgresStore;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ fn state(config: &Config, opened: &Opened) -> Result<ApiState> {
         families: watch::channel(Arc::default()).1,
         monitor: monitor::standing_by(),
         redecode: Arc::new(|_| Box::pin(async { Ok(Redecoded::Refused("this hub stands by".to_owned())) })),
-        read_baseline: Arc::new(|_| Err(NoBaseline::NoModel)),
+        read_normal: Arc::new(|_| Err(NoNormal::NoModel)),
         demo: None,
         config: config.console()?,
     })

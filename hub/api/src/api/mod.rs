@@ -5,7 +5,6 @@ mod appliances_list;
 mod appointments_list;
 mod attributes_get;
 mod attributes_put;
-pub mod baseline_get;
 pub mod claim;
 mod claim_code;
 mod command_get;
@@ -20,6 +19,7 @@ mod model;
 pub mod model_budget;
 pub mod model_release;
 pub mod models_list;
+pub mod normal_get;
 mod openapi;
 mod parameters;
 mod password_set;
@@ -71,7 +71,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(password_set::handle))
         .routes(routes!(appliances_list::handle))
         .routes(routes!(appliance_get::handle))
-        .routes(routes!(baseline_get::handle))
+        .routes(routes!(normal_get::handle))
         .routes(routes!(readings_get::handle))
         .routes(routes!(readings_latest::handle))
         .routes(routes!(readings_daily::handle))

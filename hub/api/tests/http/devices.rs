@@ -151,7 +151,7 @@ async fn the_list_says_of_each_appliance_whether_it_is_watched() {
 async fn what_counts_as_normal_is_told_or_why_nothing_is_known() {
     let hub = Hub::start().await;
     let program = hub.program().await;
-    let nothing = program.json("/api/v1/appliances/1/baseline").await;
+    let nothing = program.json("/api/v1/appliances/1/normal").await;
     assert_eq!(nothing, json!({ "unknown": "nothing_saved", "known": null }));
     let commit = ScoringCommit {
         checkpoints: vec![Checkpoint {
@@ -166,7 +166,7 @@ async fn what_counts_as_normal_is_told_or_why_nothing_is_known() {
         .commit_scoring(&commit, support::sample::at("09:04"))
         .await
         .unwrap();
-    let told = program.json("/api/v1/appliances/1/baseline").await;
+    let told = program.json("/api/v1/appliances/1/normal").await;
     assert_eq!(told["unknown"], json!(null));
     let known = &told["known"];
     assert_eq!(
@@ -188,9 +188,9 @@ async fn what_counts_as_normal_is_told_or_why_nothing_is_known() {
         (&json!("silent"), &json!(null))
     );
     // That of another appliance is its own, and one that is not there has none.
-    let other = program.json("/api/v1/appliances/2/baseline").await;
+    let other = program.json("/api/v1/appliances/2/normal").await;
     assert_eq!(other["unknown"], "nothing_saved");
-    let stranger = program.get("/api/v1/appliances/99/baseline").send().await.unwrap();
+    let stranger = program.get("/api/v1/appliances/99/normal").send().await.unwrap();
     problem(stranger, 404, "not-found").await;
 }
 
@@ -272,7 +272,7 @@ async fn another_tenants_devices_are_not_there() {
         ATTRIBUTES,
         "/api/v1/appliances/1/commands/r-1",
         "/api/v1/appliances/1",
-        "/api/v1/appliances/1/baseline",
+        "/api/v1/appliances/1/normal",
     ] {
         problem(program.get(path).send().await.unwrap(), 404, "not-found").await;
     }

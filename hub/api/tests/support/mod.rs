@@ -5,9 +5,9 @@ pub mod hub;
 pub mod sample;
 pub mod scene;
 
-use hub_api::{ApiConfig, ApiState, Monitor, ReadBaseline, Redecode, Redecoded};
-use hub_core::baseline::{Baseline, NoBaseline};
+use hub_api::{ApiConfig, ApiState, Monitor, ReadNormal, Redecode, Redecoded};
 use hub_core::clock::ManualClock;
+use hub_core::normal::{LearnedNormal, NoNormal};
 use hub_store::memory::MemoryStore;
 use hub_store::telemetry::Ingest;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub fn state(store: Arc<MemoryStore>) -> ApiState {
         families: tokio::sync::watch::channel(Arc::new(families::families())).1,
         monitor: Monitor::default(),
         redecode: reads_json(),
-        read_baseline: reads_states(),
+        read_normal: reads_states(),
         demo: None,
         config: ApiConfig::default(),
     }
@@ -41,13 +41,13 @@ pub fn reads_json() -> Redecode {
 }
 
 /// Reads every state that was saved as the sample's: what a state holds does not matter here.
-pub fn reads_states() -> ReadBaseline {
+pub fn reads_states() -> ReadNormal {
     Arc::new(|saved| match (saved.states.first(), saved.restarted) {
-        (Some(state), _) => Ok(Baseline {
+        (Some(state), _) => Ok(LearnedNormal {
             as_of: state.saved_at,
-            ..sample::baseline()
+            ..sample::normal()
         }),
-        (None, true) => Err(NoBaseline::Restarted),
-        (None, false) => Err(NoBaseline::NothingSaved),
+        (None, true) => Err(NoNormal::Restarted),
+        (None, false) => Err(NoNormal::NothingSaved),
     })
 }

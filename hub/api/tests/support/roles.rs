@@ -2,10 +2,10 @@
 
 use hub_api::{ApiConfig, ApiState, Monitor, Pages, Redecoded, serve};
 use hub_core::actor::{Act, Actor, Role};
-use hub_core::baseline::NoBaseline;
 use hub_core::call_rules::HoldReason;
 use hub_core::clock::{CivilClock, ManualClock, SystemClock};
 use hub_core::id::AccountId;
+use hub_core::normal::NoNormal;
 use hub_core::release::Basis;
 use hub_store::account::{Account, AccountStore};
 use hub_store::conformance::scene::{alarm_on, morning, profiles, seen, site, tenant};
@@ -87,7 +87,7 @@ impl Hub {
             clock: Arc::new(ManualClock::new(morning())),
             families: tokio::sync::watch::channel(Arc::default()).1,
             monitor: Monitor::default(),
-            read_baseline: Arc::new(|_| Err(NoBaseline::NoModel)),
+            read_normal: Arc::new(|_| Err(NoNormal::NoModel)),
             redecode: Arc::new(|_| Box::pin(async { Ok(Redecoded::Refused("as before".to_owned())) })),
             demo: None,
             config: ApiConfig::default(),

@@ -1,7 +1,6 @@
 //! Sample tickets: one with a call and a visit, one that nobody was rung for, one that a person must look at.
 
 use hub_core::appointment::{Appointment, AppointmentState, Slot};
-use hub_core::baseline::{Baseline, BaselineFeature, BaselineStage, Counted, LeftOut, Normal};
 use hub_core::budget::precision::Counted;
 use hub_core::call_result::{CallResult, Disposition};
 use hub_core::call_rules::HoldReason;
@@ -13,6 +12,7 @@ use hub_core::id::{
     ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, HouseholdId, PersonId, TenantId, TicketId, TraceId,
 };
 use hub_core::language::Language;
+use hub_core::normal::{Counted, LearnedNormal, LeftOut, Normal, NormalFeature, NormalStage};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::release::{Basis, EvidenceKind, Release, Tally};
@@ -409,8 +409,8 @@ pub fn unsure() -> TicketView {
 }
 
 /// What counts as normal: of three features one that is compared, one whose sensor has fallen silent, and one that was not learned.
-pub fn baseline() -> Baseline {
-    let feature = |name: &str, unit: &str, left_out, normal| BaselineFeature {
+pub fn normal() -> LearnedNormal {
+    let feature = |name: &str, unit: &str, left_out, normal| NormalFeature {
         name: name.to_owned(),
         unit: unit.to_owned(),
         left_out,
@@ -436,10 +436,10 @@ pub fn baseline() -> Baseline {
         deviation: -0.31,
         deviation_from_first: None,
     };
-    Baseline {
+    LearnedNormal {
         as_of: at("09:02"),
         model: "washing-machine/1".to_owned(),
-        stage: BaselineStage::Calibrated,
+        stage: NormalStage::Calibrated,
         counted: Counted::Runs,
         period_s: None,
         calibrated: 42,

@@ -27,9 +27,9 @@ use hub_store::ticket::{TicketSummary, TicketView};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
-mod baseline;
 mod events;
 mod models;
+mod normal;
 mod ready;
 mod ticket_page;
 mod waiting;

@@ -1,7 +1,6 @@
 //! The detector, `score` and the model folders, from outside.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod baseline;
 mod boiler;
 mod common;
 mod cuts;
@@ -12,6 +11,7 @@ mod generic_input;
 mod judged;
 mod maker;
 mod models;
+mod normal;
 mod road;
 mod score;
 mod second;

@@ -9,9 +9,9 @@ use crate::pages::parts::ticket_table::table;
 use crate::reader::Reader;
 use crate::visitor::Visitor;
 use crate::words::{closed, code};
-use hub_api::baseline_get;
 use hub_api::error::Result;
 use hub_api::extract::Path;
+use hub_api::normal_get;
 use hub_core::actor::Act;
 use hub_core::id::ApplianceId;
 use hub_core::outcome::NOTE_LEN_MAX;
@@ -52,7 +52,7 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
         Vec::new()
     };
     let (now, id) = (visitor.app.now(), view.id);
-    let normal = baseline_get::of(&visitor.app, &visitor.session, id).await?;
+    let normal = normal_get::of(&visitor.app, &visitor.session, id).await?;
     let commands = store.commands(actor, id, None, COMMANDS, now).await?.items;
     let agent = match store.birth(actor, id).await? {
         Some(kept) => Some((kept, version_told(&store.device_attributes(actor, id).await?.shared))),
@@ -63,7 +63,7 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
     let body = html! {
         (render(&visitor.reader, &view, &unplaced, agent, &latest, &commands, &own))
         (waiting::render(&visitor.reader, &view.profile, &waiting))
-        (baseline::render(&visitor.reader, &view.profile, &normal))
+        (normal::render(&visitor.reader, &view.profile, &normal))
     };
     Ok(visitor.page(&title, &body))
 }

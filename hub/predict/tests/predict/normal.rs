@@ -1,6 +1,6 @@
 //! What a detector takes for normal, as people are told of it, in each stage.
 
-use hub_core::baseline::{Baseline, BaselineFeature, BaselineStage, Counted, LeftOut, NoBaseline, Normal};
+use hub_core::normal::{Counted, LearnedNormal, LeftOut, NoNormal, Normal, NormalFeature, NormalStage};
 use hub_predict::{Detector, Model, Registry, Row};
 use hub_store::prediction::{SavedDetector, SavedDetectors};
 use jiff::Timestamp;
@@ -17,32 +17,32 @@ fn as_of() -> Timestamp {
     "2026-03-02T02:00:00Z".parse().unwrap()
 }
 
-fn lived(mut detector: Detector, model: &Model, rows: &[Row]) -> Baseline {
+fn lived(mut detector: Detector, model: &Model, rows: &[Row]) -> LearnedNormal {
     for row in rows {
         step(&mut detector, model, row).unwrap();
     }
-    detector.baseline(model, as_of())
+    detector.normal(model, as_of())
 }
 
-fn pump(rows: &[Row]) -> Baseline {
+fn pump(rows: &[Row]) -> LearnedNormal {
     let model = pump_rig();
     lived(Detector::with_calibration(&model, CALIBRATE), &model, rows)
 }
 
-fn boiler(rows: &[Row]) -> Baseline {
+fn boiler(rows: &[Row]) -> LearnedNormal {
     let model = &BOILERS.model;
     lived(Detector::new(model), model, rows)
 }
 
-fn feature<'a>(baseline: &'a Baseline, name: &str) -> &'a BaselineFeature {
+fn feature<'a>(baseline: &'a LearnedNormal, name: &str) -> &'a NormalFeature {
     baseline.features.iter().find(|feature| feature.name == name).unwrap()
 }
 
-fn normal(baseline: &Baseline, name: &str) -> Normal {
+fn normal(baseline: &LearnedNormal, name: &str) -> Normal {
     feature(baseline, name).normal.unwrap()
 }
 
-fn left_out(baseline: &Baseline) -> Vec<(&str, LeftOut)> {
+fn left_out(baseline: &LearnedNormal) -> Vec<(&str, LeftOut)> {
     let all = baseline.features.iter();
     all.filter_map(|feature| Some((feature.name.as_str(), feature.left_out?)))
         .collect()
@@ -54,7 +54,7 @@ fn a_pump_is_told_with_what_its_baseline_and_its_family_hold() {
     let learning = pump(&rows[..60]);
     assert_eq!(
         (learning.stage, learning.counted, learning.calibration),
-        (BaselineStage::Calibrating, Counted::Readings, CALIBRATE)
+        (NormalStage::Calibrating, Counted::Readings, CALIBRATE)
     );
     assert!((50..=60).contains(&learning.calibrated), "{learning:?}");
     assert!(learning.features.is_empty() && learning.watched_since.is_none());
@@ -62,7 +62,7 @@ fn a_pump_is_told_with_what_its_baseline_and_its_family_hold() {
     let sound = pump(&rows[..350]);
     assert_eq!(
         (sound.stage, sound.calibrated, sound.compared),
-        (BaselineStage::Calibrated, CALIBRATE, None)
+        (NormalStage::Calibrated, CALIBRATE, None)
     );
     assert_eq!((sound.model.as_str(), sound.as_of), ("pump-rig/1", as_of()));
     assert_eq!(sound.features.len(), 8);
@@ -117,13 +117,13 @@ fn a_boiler_is_told_with_its_first_normal_and_what_it_is_freed_of() {
     let learning = boiler(&life[..days(15)]);
     assert_eq!(
         (learning.stage, learning.counted, learning.calibration),
-        (BaselineStage::Calibrating, Counted::Periods, 40)
+        (NormalStage::Calibrating, Counted::Periods, 40)
     );
     assert!((25..=30).contains(&learning.calibrated), "{learning:?}");
     assert!(learning.features.is_empty() && learning.compared.is_none() && learning.period_s == Some(43_200.0));
 
     let sound = boiler(&life);
-    assert_eq!((sound.stage, sound.calibrated), (BaselineStage::Calibrated, 40));
+    assert_eq!((sound.stage, sound.calibrated), (NormalStage::Calibrated, 40));
     assert!((210..=222).contains(&sound.compared.unwrap()), "{sound:?}");
     assert!(
         sound
@@ -187,12 +187,12 @@ fn a_boiler_that_goes_from_state_to_state_names_the_feature() {
     let refused = boiler(&life[..250]);
     assert_eq!(
         (refused.stage, refused.refused_by.as_deref()),
-        (BaselineStage::Calibrating, Some("water_c"))
+        (NormalStage::Calibrating, Some("water_c"))
     );
     let given_up = boiler(&life);
     assert_eq!(
         (given_up.stage, given_up.refused_by.as_deref()),
-        (BaselineStage::CannotCalibrate, Some("water_c"))
+        (NormalStage::CannotCalibrate, Some("water_c"))
     );
     assert!(given_up.features.is_empty() && given_up.watched_since.is_none());
 }
@@ -201,7 +201,7 @@ fn a_boiler_that_goes_from_state_to_state_names_the_feature() {
 fn a_model_of_runs_counts_runs() {
     let model = Model::load(&models().join("washing-machine")).unwrap();
     let told = Detector::new(&model).baseline(&model, as_of());
-    assert_eq!((told.stage, told.counted), (BaselineStage::Calibrating, Counted::Runs));
+    assert_eq!((told.stage, told.counted), (NormalStage::Calibrating, Counted::Runs));
     assert_eq!(
         (told.calibrated, told.calibration),
         (0, model.manifest().baseline.calibration)
@@ -230,23 +230,23 @@ fn what_was_saved_is_read_by_the_model_that_is_served_or_the_reason_is_told() {
     };
     let own = detector.checkpoint();
     let known = saved(true, vec![state("boiler/1", &[]), state("generic/1", &own)]);
-    assert_eq!(registry.baseline(&known), Ok(detector.baseline(model, as_of())));
-    assert_eq!(registry.baseline(&known).unwrap().features.len(), 3);
+    assert_eq!(registry.normal(&known), Ok(detector.normal(model, as_of())));
+    assert_eq!(registry.normal(&known).unwrap().features.len(), 3);
 
-    let why = |registry: &Registry, saved: &SavedDetectors| registry.baseline(saved).unwrap_err();
+    let why = |registry: &Registry, saved: &SavedDetectors| registry.normal(saved).unwrap_err();
     let kettle = SavedDetectors {
         profile: "kettle".to_owned(),
         ..known.clone()
     };
-    assert_eq!(why(&registry, &kettle), NoBaseline::NoModel);
-    assert_eq!(why(&registry, &saved(false, vec![])), NoBaseline::NothingSaved);
-    assert_eq!(why(&registry, &saved(true, vec![])), NoBaseline::Restarted);
+    assert_eq!(why(&registry, &kettle), NoNormal::NoModel);
+    assert_eq!(why(&registry, &saved(false, vec![])), NoNormal::NothingSaved);
+    assert_eq!(why(&registry, &saved(true, vec![])), NoNormal::Restarted);
     let other = saved(false, vec![state("boiler/1", &own)]);
-    assert_eq!(why(&registry, &other), NoBaseline::OtherModel);
+    assert_eq!(why(&registry, &other), NoNormal::OtherModel);
     let cut = saved(false, vec![state("generic/1", &own[..own.len() / 2])]);
-    assert_eq!(why(&registry, &cut), NoBaseline::Unreadable);
+    assert_eq!(why(&registry, &cut), NoNormal::Unreadable);
     // Its profile gets a channel: what was learned is of other features.
     grow(directory.path());
     let grown = Registry::load(directory.path()).unwrap();
-    assert_eq!(why(&grown, &known), NoBaseline::OtherModel);
+    assert_eq!(why(&grown, &known), NoNormal::OtherModel);
 }

@@ -1,17 +1,17 @@
 //! What counts as normal, in every stage and both languages.
 
 use super::*;
-use hub_core::baseline::{Baseline, BaselineStage, Counted, LeftOut, NoBaseline};
+use hub_core::normal::{Counted, LearnedNormal, LeftOut, NoNormal, NormalStage};
 use strum::VariantArray;
 
-fn page(language: Language, told: &Result<Baseline, NoBaseline>) -> String {
-    let page = appliance::baseline::render(&reader(language), "washing-machine", told).into_string();
+fn page(language: Language, told: &Result<LearnedNormal, NoNormal>) -> String {
+    let page = appliance::normal::render(&reader(language), "washing-machine", told).into_string();
     assert!(!page.contains('\u{27e6}'), "a text is missing: {page}");
     assert!(!page.contains("<b>"), "a name is not escaped: {page}");
     words(&page).replace(['\u{2068}', '\u{2069}'], "").replace('\n', " ")
 }
 
-fn contains(language: Language, baseline: Baseline, pieces: &[&str]) {
+fn contains(language: Language, baseline: LearnedNormal, pieces: &[&str]) {
     let page = page(language, &Ok(baseline));
     for piece in pieces {
         assert!(page.contains(piece), "{piece} is not in\n{page}");
@@ -31,7 +31,7 @@ fn each_feature_has_its_normal_what_is_harmless_and_how_far_it_is_away() {
         "water temperature 40.2 °C – ± 2.25 °C (floor 2.00 °C) 39.5 °C ▲ not compared: it has had no value lately",
         "spin_&lt;b&gt; not compared: too little of the calibration had it",
     ];
-    contains(Language::En, sample::baseline(), &english);
+    contains(Language::En, sample::normal(), &english);
     let chinese = [
         "正常状态",
         "11月22日 09:02",
@@ -41,12 +41,12 @@ fn each_feature_has_its_normal_what_is_harmless_and_how_far_it_is_away() {
         "▲ 未比较：近来没有数值",
         "未比较：学习期间数值太少",
     ];
-    contains(Language::ZhCn, sample::baseline(), &chinese);
+    contains(Language::ZhCn, sample::normal(), &chinese);
 }
 
 #[test]
 fn learning_says_how_far_it_is_and_what_holds_it_up() {
-    let learning = |stage| Baseline {
+    let learning = |stage| LearnedNormal {
         stage,
         counted: Counted::Periods,
         period_s: Some(86_400.0),
@@ -56,26 +56,26 @@ fn learning_says_how_far_it_is_and_what_holds_it_up() {
         watched_since: None,
         refused_by: Some("motor_current_a".to_owned()),
         features: Vec::new(),
-        ..sample::baseline()
+        ..sample::normal()
     };
     let english = [
         "so far 12 of 40 periods of 24 h in which it ran",
         "“motor current” moves from one state to another",
     ];
-    contains(Language::En, learning(BaselineStage::Calibrating), &english);
+    contains(Language::En, learning(NormalStage::Calibrating), &english);
     let given_up = ["No stretch of one state was found for long", english[1]];
-    contains(Language::En, learning(BaselineStage::CannotCalibrate), &given_up);
+    contains(Language::En, learning(NormalStage::CannotCalibrate), &given_up);
     let chinese = [
         "已有 12，需要 40 个运行时段（每段 24 小时）",
         "“电机电流”在不同状态之间变化",
     ];
-    contains(Language::ZhCn, learning(BaselineStage::Calibrating), &chinese);
+    contains(Language::ZhCn, learning(NormalStage::Calibrating), &chinese);
     contains(
         Language::ZhCn,
-        learning(BaselineStage::CannotCalibrate),
+        learning(NormalStage::CannotCalibrate),
         &["长时间未找到单一状态的时段"],
     );
-    let page = page(Language::En, &Ok(learning(BaselineStage::Calibrating)));
+    let page = page(Language::En, &Ok(learning(NormalStage::Calibrating)));
     assert!(!page.contains("Normal now"), "an empty table is shown: {page}");
 }
 
@@ -83,15 +83,15 @@ fn learning_says_how_far_it_is_and_what_holds_it_up() {
 fn every_count_and_every_reason_has_words_in_both_languages() {
     for language in [Language::En, Language::ZhCn] {
         for counted in Counted::VARIANTS {
-            let baseline = Baseline {
+            let baseline = LearnedNormal {
                 counted: *counted,
                 period_s: Some(90.0),
-                ..sample::baseline()
+                ..sample::normal()
             };
             assert!(page(language, &Ok(baseline)).contains("42"));
         }
         for why in LeftOut::VARIANTS {
-            let mut baseline = sample::baseline();
+            let mut baseline = sample::normal();
             baseline.features.truncate(1);
             baseline.features[0].left_out = Some(*why);
             let page = page(language, &Ok(baseline));
@@ -100,12 +100,12 @@ fn every_count_and_every_reason_has_words_in_both_languages() {
                 "{why:?} is told as if it were compared: {page}"
             );
         }
-        let reasons = NoBaseline::VARIANTS.iter().map(|why| page(language, &Err(*why)));
+        let reasons = NoNormal::VARIANTS.iter().map(|why| page(language, &Err(*why)));
         let reasons: std::collections::BTreeSet<String> = reasons.collect();
-        assert_eq!(reasons.len(), NoBaseline::VARIANTS.len());
+        assert_eq!(reasons.len(), NoNormal::VARIANTS.len());
     }
-    let restarted = page(Language::En, &Err(NoBaseline::Restarted));
+    let restarted = page(Language::En, &Err(NoNormal::Restarted));
     assert!(restarted.contains("learning began again after a repair"), "{restarted}");
-    let restarted = page(Language::ZhCn, &Err(NoBaseline::Restarted));
+    let restarted = page(Language::ZhCn, &Err(NoNormal::Restarted));
     assert!(restarted.contains("维修或更换用户后已重新开始学习"), "{restarted}");
 }

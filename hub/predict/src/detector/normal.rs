@@ -1,6 +1,6 @@
 //! What a detector takes for normal, as people are told of it: a view of its state in each stage, which changes nothing.
 
-use hub_core::baseline::{Baseline, BaselineFeature, BaselineStage, Counted, LeftOut, Normal};
+use hub_core::normal::{Counted, LearnedNormal, LeftOut, Normal, NormalFeature, NormalStage};
 use hub_core::watching::WatchState;
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use crate::model::{Model, Rules};
 
 impl Detector {
     /// What is normal for this appliance, of a state that was saved at `as_of` under this model. At most 64 features.
-    pub fn baseline(&self, model: &Model, as_of: Timestamp) -> Baseline {
+    pub fn normal(&self, model: &Model, as_of: Timestamp) -> LearnedNormal {
         let (rules, manifest) = (model.rules(), model.manifest());
         let (counted, period_s) = match &manifest.resampling {
             Resampling::Period { .. } => (Counted::Readings, None),
@@ -22,9 +22,9 @@ impl Detector {
             Resampling::Mean { period_s, .. } => (Counted::Periods, Some(*period_s)),
         };
         let (stage, refused_by, features, compared) = match &self.stage {
-            Stage::Calibrating(_) => (BaselineStage::Calibrating, None, Vec::new(), None),
+            Stage::Calibrating(_) => (NormalStage::Calibrating, None, Vec::new(), None),
             Stage::Watching(baseline) => (
-                BaselineStage::Calibrated,
+                NormalStage::Calibrated,
                 None,
                 self.features_of_network(baseline, manifest),
                 None,
@@ -32,9 +32,9 @@ impl Detector {
             Stage::Generic(own) => {
                 let unsteady = own.unsteady();
                 let stage = match unsteady {
-                    Some((_, true)) => BaselineStage::CannotCalibrate,
-                    _ if own.is_calibrating() => BaselineStage::Calibrating,
-                    _ => BaselineStage::Calibrated,
+                    Some((_, true)) => NormalStage::CannotCalibrate,
+                    _ if own.is_calibrating() => NormalStage::Calibrating,
+                    _ => NormalStage::Calibrated,
                 };
                 (
                     stage,
@@ -45,8 +45,8 @@ impl Detector {
             }
         };
         let standing = self.watching(model);
-        let is_watched = stage == BaselineStage::Calibrated && standing.state == WatchState::Watched;
-        Baseline {
+        let is_watched = stage == NormalStage::Calibrated && standing.state == WatchState::Watched;
+        LearnedNormal {
             as_of,
             model: model.version().to_owned(),
             stage,
@@ -61,11 +61,11 @@ impl Detector {
         }
     }
 
-    fn features_of_network(&self, baseline: &baseline::Baseline, manifest: &Manifest) -> Vec<BaselineFeature> {
+    fn features_of_network(&self, baseline: &normal::LearnedNormal, manifest: &Manifest) -> Vec<NormalFeature> {
         let told = |(i, feature): (usize, &Feature)| {
             let is_known = baseline.known.get(i).copied().unwrap_or(false);
             let normal = if is_known { network(baseline, i, feature) } else { None };
-            BaselineFeature {
+            NormalFeature {
                 name: feature.name.clone(),
                 unit: feature.unit.clone(),
                 left_out: match normal {
@@ -78,7 +78,7 @@ impl Detector {
         manifest.features.iter().enumerate().map(told).collect()
     }
 
-    fn features_of(&self, own: &Own, kit: &Kit, rules: Rules<'_>) -> Vec<BaselineFeature> {
+    fn features_of(&self, own: &Own, kit: &Kit, rules: Rules<'_>) -> Vec<NormalFeature> {
         if own.is_calibrating() {
             return Vec::new();
         }
@@ -98,7 +98,7 @@ impl Detector {
                 Some(_) if own.is_stuck(i, rules.manifest) && !is_silent() => Some(LeftOut::Stuck),
                 Some(_) => Some(LeftOut::Silent),
             };
-            BaselineFeature {
+            NormalFeature {
                 name: feature.name.clone(),
                 unit: feature.unit.clone(),
                 left_out,
@@ -114,7 +114,7 @@ fn name_of(manifest: &Manifest, feature: usize) -> Option<String> {
 }
 
 /// Of a detector that keeps no first normal. None of a damaged state.
-fn network(baseline: &baseline::Baseline, i: usize, feature: &Feature) -> Option<Normal> {
+fn network(baseline: &normal::LearnedNormal, i: usize, feature: &Feature) -> Option<Normal> {
     let (centre, average, scale) = (
         *baseline.centre.get(i)?,
         *baseline.average.get(i)?,

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 /// What a detector takes for normal.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Baseline {
+pub struct LearnedNormal {
     /// When the state was saved of which this is a view: what came since is not in it.
     pub as_of: Timestamp,
     /// Model and version that watch the appliance, e.g. `pump-rig/1`.
     pub model: String,
     /// How far learning has come.
-    pub stage: BaselineStage,
+    pub stage: NormalStage,
     /// What `calibrated` and `calibration` count.
     pub counted: Counted,
     /// Seconds of a period, where periods are counted.
@@ -28,13 +28,13 @@ pub struct Baseline {
     /// Feature that was not of one state, so that the calibration began again the last time.
     pub refused_by: Option<String>,
     /// What is known of each feature, in the model's order, at most 64; empty until the calibration has ended.
-    pub features: Vec<BaselineFeature>,
+    pub features: Vec<NormalFeature>,
 }
 
 /// How far a detector has come with learning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
-pub enum BaselineStage {
+pub enum NormalStage {
     /// The normal is being learned.
     Calibrating,
     /// No stretch of one state was found for so long that it is said. The search goes on.
@@ -57,7 +57,7 @@ pub enum Counted {
 
 /// What is known of one feature.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BaselineFeature {
+pub struct NormalFeature {
     /// Name, as the model's manifest has it.
     pub name: String,
     /// SenML unit of its values.
@@ -115,7 +115,7 @@ impl Normal {
 /// Why nothing is known of an appliance's normal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "snake_case")]
-pub enum NoBaseline {
+pub enum NoNormal {
     /// No model watches the appliance.
     NoModel,
     /// No state was saved yet: no reading has come, or the first ones came a short while ago.

@@ -1,31 +1,31 @@
 //! What counts as normal for an appliance.
 
 use crate::api::schema;
-use hub_core::baseline::{self as core, BaselineStage, Counted, LeftOut, NoBaseline};
+use hub_core::normal::{self as core, Counted, LeftOut, NoNormal, NormalStage};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What is known of an appliance's normal, or why nothing is.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Baseline {
+pub(crate) struct LearnedNormal {
     /// Why nothing is known, if so: `no_model`, `nothing_saved`, `restarted`, `other_model` or `unreadable`.
     #[schema(value_type = Option<String>)]
-    unknown: Option<NoBaseline>,
+    unknown: Option<NoNormal>,
     /// What is known.
-    known: Option<KnownBaseline>,
+    known: Option<KnownNormal>,
 }
 
 /// What a detector takes for an appliance's normal.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct KnownBaseline {
+pub(crate) struct KnownNormal {
     /// When the detector's state was saved, of which this is a view: what came since is not in it.
     as_of: Timestamp,
     /// Model and version, e.g. `pump-rig/1`.
     model: String,
     /// How far learning has come; `cannot_calibrate`: no stretch of one state was found for long, and the search goes on.
-    #[schema(schema_with = schema::words::<BaselineStage>)]
-    stage: BaselineStage,
+    #[schema(schema_with = schema::words::<NormalStage>)]
+    stage: NormalStage,
     /// What `calibrated` and `calibration` count: readings, programme runs, or periods in which the appliance ran.
     #[schema(schema_with = schema::words::<Counted>)]
     counted: Counted,
@@ -42,12 +42,12 @@ pub(crate) struct KnownBaseline {
     /// Feature that was not of one state, so that the calibration began again the last time.
     refused_by: Option<String>,
     /// Each feature of the model; empty until the calibration has ended.
-    features: Vec<BaselineFeature>,
+    features: Vec<NormalFeature>,
 }
 
 /// What is known of a feature.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct BaselineFeature {
+pub(crate) struct NormalFeature {
     /// Feature, as the model's manifest names it.
     feature: String,
     /// SenML unit of its values.
@@ -80,8 +80,8 @@ pub(crate) struct Normal {
     deviation_from_first: Option<f64>,
 }
 
-impl From<Result<core::Baseline, NoBaseline>> for Baseline {
-    fn from(told: Result<core::Baseline, NoBaseline>) -> Self {
+impl From<Result<core::LearnedNormal, NoNormal>> for LearnedNormal {
+    fn from(told: Result<core::LearnedNormal, NoNormal>) -> Self {
         Self {
             unknown: told.as_ref().err().copied(),
             known: told.ok().map(Into::into),
@@ -89,8 +89,8 @@ impl From<Result<core::Baseline, NoBaseline>> for Baseline {
     }
 }
 
-impl From<core::Baseline> for KnownBaseline {
-    fn from(baseline: core::Baseline) -> Self {
+impl From<core::LearnedNormal> for KnownNormal {
+    fn from(baseline: core::LearnedNormal) -> Self {
         Self {
             as_of: baseline.as_of,
             model: baseline.model,
@@ -107,8 +107,8 @@ impl From<core::Baseline> for KnownBaseline {
     }
 }
 
-impl From<core::BaselineFeature> for BaselineFeature {
-    fn from(feature: core::BaselineFeature) -> Self {
+impl From<core::NormalFeature> for NormalFeature {
+    fn from(feature: core::NormalFeature) -> Self {
         Self {
             feature: feature.name,
             unit: feature.unit,

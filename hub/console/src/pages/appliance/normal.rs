@@ -3,7 +3,7 @@
 use crate::pages::parts::fact::fact;
 use crate::reader::Reader;
 use crate::words::closed;
-use hub_core::baseline::{Baseline, BaselineFeature, BaselineStage, Counted, LeftOut, NoBaseline, Normal};
+use hub_core::normal::{Counted, LearnedNormal, LeftOut, NoNormal, Normal, NormalFeature, NormalStage};
 use hub_words::written::{number, quantity};
 use maud::{Markup, html};
 
@@ -11,45 +11,45 @@ use maud::{Markup, html};
 const COLUMNS: [&str; 5] = ["normal-now", "normal-first", "harmless", "average", "away"];
 
 /// What is known, or why nothing is.
-pub(crate) fn render(reader: &Reader, profile: &str, told: &Result<Baseline, NoBaseline>) -> Markup {
+pub(crate) fn render(reader: &Reader, profile: &str, told: &Result<LearnedNormal, NoNormal>) -> Markup {
     html! {
-        section.card #appliance-baseline {
+        section.card #appliance-normal {
             h2 { (reader.t("baseline")) }
             @match told {
                 Ok(baseline) => (known(reader, profile, baseline)),
-                Err(why) => { p.muted { (closed(reader, "baseline-unknown", why)) } }
+                Err(why) => { p.muted { (closed(reader, "normal-unknown", why)) } }
             }
         }
     }
 }
 
-fn known(reader: &Reader, profile: &str, baseline: &Baseline) -> Markup {
+fn known(reader: &Reader, profile: &str, baseline: &LearnedNormal) -> Markup {
     html! {
-        p.muted { (reader.with("baseline-as-of", &[("time", &reader.time(baseline.as_of))])) }
+        p.muted { (reader.with("normal-as-of", &[("time", &reader.time(baseline.as_of))])) }
         dl.facts.wide {
-            (fact(&reader.t("baseline-model"), &html! { (baseline.model) }))
-            (fact(&reader.t("baseline-learned"), &learned(reader, profile, baseline)))
+            (fact(&reader.t("normal-model"), &html! { (baseline.model) }))
+            (fact(&reader.t("normal-learned"), &learned(reader, profile, baseline)))
             @if let Some(at) = baseline.watched_since {
-                (fact(&reader.t("baseline-watched-since"), &html! { time datetime=(at) { (reader.time(at)) } }))
+                (fact(&reader.t("normal-watched-since"), &html! { time datetime=(at) { (reader.time(at)) } }))
             }
-            @if let Some(steps) = baseline.compared { (fact(&reader.t("baseline-compared"), &html! { (steps) })) }
+            @if let Some(steps) = baseline.compared { (fact(&reader.t("normal-compared"), &html! { (steps) })) }
         }
         @if !baseline.features.is_empty() { (table(reader, profile, &baseline.features)) }
     }
 }
 
 /// From how much the normal was learned, or how far that has come and what holds it up.
-fn learned(reader: &Reader, profile: &str, baseline: &Baseline) -> Markup {
+fn learned(reader: &Reader, profile: &str, baseline: &LearnedNormal) -> Markup {
     let of = counted(reader, baseline);
     let warn = |text: &str| html! { p.warn { span aria-hidden="true" { "▲" } " " (text) } };
     html! {
         @match baseline.stage {
-            BaselineStage::Calibrated => (of),
-            BaselineStage::Calibrating | BaselineStage::CannotCalibrate => {
-                (reader.with("baseline-learning", &[("done", &baseline.calibrated.to_string()), ("of", &of)]))
+            NormalStage::Calibrated => (of),
+            NormalStage::Calibrating | NormalStage::CannotCalibrate => {
+                (reader.with("normal-learning", &[("done", &baseline.calibrated.to_string()), ("of", &of)]))
             }
         }
-        @if baseline.stage == BaselineStage::CannotCalibrate { (warn(&reader.t("baseline-cannot-calibrate"))) }
+        @if baseline.stage == NormalStage::CannotCalibrate { (warn(&reader.t("normal-cannot-calibrate"))) }
         @if let Some(feature) = &baseline.refused_by {
             (warn(&reader.with("watch-unsteady", &[("channel", reader.feature(profile, feature))])))
         }
@@ -57,14 +57,14 @@ fn learned(reader: &Reader, profile: &str, baseline: &Baseline) -> Markup {
 }
 
 /// How much is needed: `42 programme runs`.
-fn counted(reader: &Reader, baseline: &Baseline) -> String {
+fn counted(reader: &Reader, baseline: &LearnedNormal) -> String {
     let count = baseline.calibration.to_string();
     let length = length(reader, baseline.period_s.unwrap_or_default());
     let (key, values) = match baseline.counted {
-        Counted::Readings => ("baseline-readings", vec![("count", count.as_str())]),
-        Counted::Runs => ("baseline-runs", vec![("count", count.as_str())]),
+        Counted::Readings => ("normal-readings", vec![("count", count.as_str())]),
+        Counted::Runs => ("normal-runs", vec![("count", count.as_str())]),
         Counted::Periods => (
-            "baseline-periods",
+            "normal-periods",
             vec![("count", count.as_str()), ("length", length.as_str())],
         ),
     };
@@ -81,7 +81,7 @@ fn length(reader: &Reader, seconds: f64) -> String {
     }
 }
 
-fn table(reader: &Reader, profile: &str, features: &[BaselineFeature]) -> Markup {
+fn table(reader: &Reader, profile: &str, features: &[NormalFeature]) -> Markup {
     html! {
         table.cards {
             thead { tr {
@@ -109,7 +109,7 @@ fn label(reader: &Reader, column: &str) -> String {
     reader.t(&format!("column-{column}"))
 }
 
-fn cells(reader: &Reader, feature: &BaselineFeature, normal: &Normal) -> Markup {
+fn cells(reader: &Reader, feature: &NormalFeature, normal: &Normal) -> Markup {
     let [now, first, harmless, average, away] = COLUMNS.map(|column| label(reader, column));
     let in_unit = |value: f64| quantity(value, &feature.unit);
     let spread = |value: f64| match normal.by_ratio {
@@ -121,7 +121,7 @@ fn cells(reader: &Reader, feature: &BaselineFeature, normal: &Normal) -> Markup 
         td data-label=(first) { @match normal.first { Some(first) => (in_unit(first)), None => "–" } }
         td data-label=(harmless) {
             "± " (spread(normal.harmless)) " "
-            span.muted { (reader.with("baseline-floor", &[("floor", &spread(normal.floor))])) }
+            span.muted { (reader.with("normal-floor", &[("floor", &spread(normal.floor))])) }
         }
         td data-label=(average) { (in_unit(normal.average)) }
         td data-label=(away) {
@@ -130,7 +130,7 @@ fn cells(reader: &Reader, feature: &BaselineFeature, normal: &Normal) -> Markup 
                 None => {
                     (signed(normal.deviation))
                     @if let Some(from_first) = normal.deviation_from_first {
-                        " " span.muted { (reader.with("baseline-from-first", &[("away", &signed(from_first))])) }
+                        " " span.muted { (reader.with("normal-from-first", &[("away", &signed(from_first))])) }
                     }
                 }
             }
