@@ -14,6 +14,7 @@ mod account;
 mod aggregate;
 mod appointment;
 mod attempt;
+mod baseline;
 mod budget;
 mod caller;
 mod certificate;

@@ -3,6 +3,7 @@
 use crate::row::{Columns, db, json, sql, unreadable};
 use crate::session_writer::held;
 use crate::store::PostgresStore;
+use hub_core::baseline::Restart;
 use hub_core::budget::Month;
 use hub_core::id::ApplianceId;
 use hub_core::watching::Watching;
@@ -12,7 +13,7 @@ use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringSubject};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Under this name a row of `checkpoint` says when the baseline of an appliance was restarted. No model has it.
 const BASELINE: &str = "";
@@ -266,17 +267,17 @@ pub(crate) async fn tell(conn: &mut PgConnection, watching: &BTreeMap<ApplianceI
 }
 
 /// Marks the baselines of appliances: what their detectors say and save does not count until the restart has been told.
-pub(crate) async fn restart(conn: &mut PgConnection, appliances: &BTreeSet<ApplianceId>, now: Timestamp) -> Result<()> {
-    if appliances.is_empty() {
+pub(crate) async fn restart(conn: &mut PgConnection, restarts: &BTreeMap<ApplianceId, Restart>) -> Result<()> {
+    if restarts.is_empty() {
         return Ok(());
     }
     sqlx::query(
         "insert into checkpoint (appliance, model, state, saved_at, restarted) \
-         select appliance, $3, '', $2, true from unnest($1::bigint[]) as k (appliance) \
+         select appliance, $3, '', at, true from unnest($1::bigint[], $2::timestamptz[]) as k (appliance, at) \
          on conflict (appliance, model) do update set saved_at = excluded.saved_at, restarted = true",
     )
-    .bind(appliances.iter().map(|id| id.0).collect::<Vec<i64>>())
-    .bind(sql(now))
+    .bind(restarts.keys().map(|id| id.0).collect::<Vec<i64>>())
+    .bind(restarts.values().map(|restart| sql(restart.at)).collect::<Vec<_>>())
     .bind(BASELINE)
     .execute(conn)
     .await

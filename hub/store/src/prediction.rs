@@ -6,6 +6,7 @@ use crate::page::Page;
 use crate::telemetry::StoredRow;
 use async_trait::async_trait;
 use hub_core::actor::Actor;
+use hub_core::baseline::Baseline;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
 use hub_core::shadow::{ChampionAlarm, ShadowAlarms, ShadowSaid};
@@ -183,10 +184,22 @@ pub trait PredictionStore: Send + Sync {
     /// happened, nor of a later one. `Conflict` if another scorer was faster.
     async fn commit_scoring(&self, commit: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>>;
 
-    /// Appliances whose baseline was restarted (repair, new owner) since they were last asked for; their detectors
+    /// Appliances whose baseline was restarted (repair, new owner, other firmware) since they were last asked for; their detectors
     /// must be dropped, and new ones take only rows that are not scored yet. What was told of whether they are watched is
     /// gone. `Conflict` if it cannot be known whether they were told.
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>>;
+
+    /// Those of these appliances whose firmware is another than the one that their baseline was learned under, and since when:
+    /// readings that were received then or later are of the other one.
+    async fn firmware_changes(&self, appliances: &[ApplianceId]) -> Result<Vec<(ApplianceId, Timestamp)>>;
+
+    /// Restarts the baselines of those of these appliances for which that is due
+    /// ([`Situation::follow_firmware`](hub_core::situation::Situation::follow_firmware)), and answers with which they are; they
+    /// are told by [`PredictionStore::baselines_restarted`] then.
+    async fn follow_firmware(&self, appliances: &[ApplianceId], now: Timestamp) -> Result<Vec<ApplianceId>>;
+
+    /// Firmware of an appliance, and why its baseline has started over.
+    async fn baseline(&self, actor: &Actor, appliance: ApplianceId) -> Result<Baseline>;
 
     /// Challenges that are kept, by family.
     async fn challenges(&self) -> Result<Vec<KeptChallenge>>;

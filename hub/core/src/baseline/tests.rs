@@ -86,7 +86,10 @@ fn an_update_each_quarter_restarts_at_once() {
 fn a_version_is_a_text_of_some_length() {
     assert_eq!(version(" 1.2 "), Some("1.2"));
     assert_eq!(version(" "), None);
-    assert_eq!(version(&"1".repeat(FIRMWARE_LEN_MAX)).map(str::len), Some(FIRMWARE_LEN_MAX));
+    assert_eq!(
+        version(&"1".repeat(FIRMWARE_LEN_MAX)).map(str::len),
+        Some(FIRMWARE_LEN_MAX)
+    );
     assert_eq!(version(&"1".repeat(FIRMWARE_LEN_MAX + 1)), None);
 }
 

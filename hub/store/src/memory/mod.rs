@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod appointment;
 mod attempt;
+mod baseline;
 mod budget;
 mod claim;
 mod command;

@@ -21,6 +21,7 @@ use crate::ticket::TimelineEntry;
 use hub_core::access::{Credentials, SecretHash};
 use hub_core::actor::Actor;
 use hub_core::appointment::Appointment;
+use hub_core::baseline::{Firmware, Restart};
 use hub_core::budget::Month;
 use hub_core::call_rules::CallRules;
 use hub_core::consent::ConsentEntry;
@@ -79,6 +80,10 @@ pub(super) struct State {
     pub(super) shadows: BTreeMap<String, Shadow>,
     /// Of those whose baseline was ever restarted.
     pub(super) baselines: BTreeMap<ApplianceId, Baseline>,
+    /// The newest restarts of each, the last one at the end.
+    pub(super) restarts: BTreeMap<ApplianceId, Vec<Restart>>,
+    /// As devices told it.
+    pub(super) firmware: BTreeMap<ApplianceId, Firmware>,
     pub(super) findings: BTreeMap<FindingId, Finding>,
     pub(super) tickets: BTreeMap<TicketId, ServiceTicket>,
     pub(super) tallies: BTreeMap<(TenantId, Predicted), Tally>,

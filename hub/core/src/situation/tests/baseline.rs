@@ -1,7 +1,7 @@
 //! Firmware that changes, on each situation that it may meet.
 
 use super::*;
-use crate::baseline::{Firmware, RestartReason};
+use crate::baseline::{Firmware, Restart, RestartReason};
 
 fn changed() -> Firmware {
     let mut firmware = Firmware::first("1.2", morning());
@@ -11,7 +11,10 @@ fn changed() -> Firmware {
 
 fn follow(unit: &mut Unit) -> Changes {
     let mut changes = Changes::default();
-    let restarts = unit.situation.follow_firmware(changed(), unit.now, &mut changes).unwrap();
+    let restarts = unit
+        .situation
+        .follow_firmware(changed(), unit.now, &mut changes)
+        .unwrap();
     assert_eq!(restarts, !changes.is_empty());
     changes
 }
@@ -24,7 +27,8 @@ fn another_firmware_restarts_the_baseline_and_says_so() {
         from: "1.2".into(),
         to: "1.3".into(),
     };
-    assert_eq!(changes.restarted, [(ApplianceId(1), reason)].into());
+    let restart = Restart { at: morning(), reason };
+    assert_eq!(changes.restarted, [(ApplianceId(1), restart)].into());
     assert_eq!(changes.firmware[&ApplianceId(1)].baseline, "1.3");
     assert_eq!(told(&changes), ["firmware.changed"]);
     // What the detector before says does not count.

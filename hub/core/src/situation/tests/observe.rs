@@ -320,7 +320,9 @@ fn what_a_restarted_baseline_says_does_not_count() {
     unit.sees(alarm("pump", 0.95, Severity::Major));
     let mut changes = Changes::default();
     let reason = RestartReason::NewOwner;
-    unit.situation.restart_baseline(reason, morning(), &mut changes).unwrap();
+    unit.situation
+        .restart_baseline(reason, morning(), &mut changes)
+        .unwrap();
     assert_eq!(told(&changes), ["finding.cleared", "ticket.finding_cleared"]);
     assert!(changes.restarted.contains_key(&ApplianceId(1)));
     assert!(unit.sees(alarm("pump", 0.99, Severity::Major)).is_empty());
