@@ -278,6 +278,16 @@ pub(crate) const TABLES: &[Table] = &[
         "appliance:bigint, model:text, state:bytea, saved_at:timestamp with time zone, restarted:boolean, ingest_no:bigint",
         "appliance, model",
     ),
+    table(
+        "firmware",
+        "appliance:bigint, told:text, told_at:timestamp with time zone, baseline:text, restarts:integer, restarted_at:timestamp with time zone",
+        "appliance",
+    ),
+    table(
+        "baseline_restart",
+        "appliance:bigint, at:timestamp with time zone, reason:jsonb",
+        "appliance, at",
+    ),
     table("watching", "appliance:bigint, told:jsonb", "appliance"),
     table(
         "score_month",

@@ -5,11 +5,14 @@
 //! A round takes what waits, at most [`ROWS_MAX`] rows. What tells something is saved with the checkpoint of its detector;
 //! other checkpoints are saved now and then. After a restart detectors are first given again what is in none.
 //!
+//! Where firmware has changed, a baseline starts over with the first reading behind the change ([`firmware`]).
+//!
 //! A row that ends the scoring thread is left out from then on ([`suspect`]): detectors begin again from their checkpoints,
 //! and all other rows are given to them; with the third such row of an appliance, nothing more of it is scored. What the store
 //! refuses is saved one by one, but for what it refuses. All that is passed over is counted.
 
 mod failure;
+mod firmware;
 mod saving;
 mod suspect;
 
@@ -23,6 +26,7 @@ mod tests;
 use super::{BACKOFF, Figures, PATIENCE, in_time};
 use crate::config::Scoring;
 use failure::ScoringError;
+use firmware::Waiting;
 use hub_core::clock::CivilClock;
 use hub_core::partition::PARTITIONS;
 use hub_predict::{Failed, Progress, ROWS_MAX, Registry, Scored, Watch};
@@ -59,6 +63,8 @@ pub struct ScoreWorker {
     /// What is told to `suspect`.
     progress: Arc<dyn Progress>,
     left_out: LeftOut,
+    /// Firmware that changed, and what waits for something.
+    waiting: Waiting,
     figures: Arc<Figures>,
 }
 
@@ -105,6 +111,7 @@ impl ScoreWorker {
             progress: suspect.clone(),
             suspect,
             left_out: LeftOut::default(),
+            waiting: Waiting::default(),
             figures,
         }
     }
@@ -169,6 +176,9 @@ impl ScoreWorker {
         let Some(mut found) = self.look().await? else {
             return Ok(Round::Idle);
         };
+        if self.repeating.is_empty() {
+            self.follow_firmware(&mut found, Instant::now()).await?;
+        }
         let left_out = self.left_out.blank(&mut found.rows);
         self.admit(&found.rows).await?;
         let scored = self.give(found.rows).await?;

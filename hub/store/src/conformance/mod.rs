@@ -17,6 +17,7 @@ mod access_group;
 mod access_own;
 mod access_provision;
 mod appointment;
+mod baseline;
 mod budget;
 mod budget_families;
 mod caller;

@@ -12,7 +12,7 @@ use hub_core::id::AccountId;
 /// What each method is to roles. A method that is not here fails the case.
 fn act_of(method: &str) -> Act {
     match method {
-        "appliances" | "appliance" | "unplaced" | "birth" => Act::ReadAppliances,
+        "appliances" | "appliance" | "unplaced" | "birth" | "baseline" => Act::ReadAppliances,
         "findings" | "finding" => Act::ReadFindings,
         "tickets" | "ticket" | "appointments" => Act::ReadTickets,
         "contacts" => Act::ReadCalls,

@@ -191,7 +191,7 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take an actor, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 42] = [
+pub const METHODS: [&str; 43] = [
     "appliances",
     "appliance",
     "findings",
@@ -208,6 +208,7 @@ pub const METHODS: [&str; 42] = [
     "held",
     "unplaced",
     "birth",
+    "baseline",
     "window",
     "latest",
     "fleet_hourly",
@@ -280,6 +281,7 @@ pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Thi
         "held" => list(store.held(actor, &[of.held]).await),
         "unplaced" => one(store.unplaced(actor, of.washer).await),
         "birth" => one(store.birth(actor, of.washer).await),
+        "baseline" => one(store.baseline(actor, of.washer).await),
         "window" => one(store.window(actor, of.washer, &window()).await),
         "latest" => one(store.latest(actor, of.washer).await),
         "fleet_hourly" => {

@@ -1,5 +1,6 @@
 //! The worker on a store in memory: rows that cannot be scored.
 
+mod firmware;
 mod levels;
 mod told;
 
