@@ -36,21 +36,6 @@ pub enum RestartReason {
     },
 }
 
-impl RestartReason {
-    /// Name in the API and in translation files.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Repaired => "repaired",
-            Self::NewOwner => "new_owner",
-            Self::OtherProfile => "other_profile",
-            Self::Firmware { .. } => "firmware",
-        }
-    }
-
-    /// Names of all reasons.
-    pub const NAMES: [&'static str; 4] = ["repaired", "new_owner", "other_profile", "firmware"];
-}
-
 /// A baseline that has started over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restart {

@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::json;
 
 fn hour(hours: i64) -> Timestamp {
     let begin: Timestamp = "2026-03-02T02:00:00Z".parse().unwrap();
@@ -94,19 +95,19 @@ fn a_version_is_a_text_of_some_length() {
 }
 
 #[test]
-fn names_are_those_that_are_stored() {
+fn a_reason_is_stored_by_its_word() {
     let firmware = RestartReason::Firmware {
         from: "1".into(),
         to: "2".into(),
     };
-    let all = [
-        RestartReason::Repaired,
-        RestartReason::NewOwner,
-        RestartReason::OtherProfile,
-        firmware,
+    let stored = [
+        (RestartReason::Repaired, json!({ "reason": "repaired" })),
+        (RestartReason::NewOwner, json!({ "reason": "new_owner" })),
+        (RestartReason::OtherProfile, json!({ "reason": "other_profile" })),
+        (firmware, json!({ "reason": "firmware", "from": "1", "to": "2" })),
     ];
-    for (reason, name) in all.iter().zip(RestartReason::NAMES) {
-        assert_eq!(reason.name(), name);
-        assert_eq!(serde_json::to_value(reason).unwrap()["reason"], name);
+    for (reason, words) in stored {
+        assert_eq!(serde_json::to_value(&reason).unwrap(), words);
+        assert_eq!(serde_json::from_value::<RestartReason>(words).unwrap(), reason);
     }
 }

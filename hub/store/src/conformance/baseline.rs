@@ -1,7 +1,7 @@
 //! Baselines that start over, and firmware that makes them do so.
 
 use super::Harness;
-use super::scene::{after, alarm, appliance, findings, morning, played, seen, site};
+use super::scene::{after, alarm, appliance, findings, played, seen, site};
 use crate::Store;
 use crate::birth::{Birth, ResetReason, StateContent};
 use crate::telemetry::Ingest;
@@ -15,7 +15,7 @@ use serde_json::json;
 /// What a device agent says of its firmware, so many minutes later.
 fn born(appliance: ApplianceId, firmware: &str, minutes: i64) -> Ingest {
     let birth = Birth {
-        boot: 1,
+        boot: minutes.cast_unsigned(),
         model: "WM7".into(),
         firmware: firmware.into(),
         sdk: "0.1.0".into(),
@@ -70,11 +70,9 @@ pub(super) async fn another_firmware_restarts_the_baseline_and_says_why(h: &dyn 
     assert!(store.firmware_changes(&ids).await.unwrap().is_empty());
     assert!(store.follow_firmware(&ids, after(3)).await.unwrap().is_empty());
 
-    // Another one, the same again, and one that a batch brings late.
-    store
-        .ingest(&[born(id, "1.3", 5), born(id, "1.3", 6), born(id, "1.1", 4)])
-        .await
-        .unwrap();
+    // Another one, the same again, and one that a later batch brings late.
+    store.ingest(&[born(id, "1.3", 5), born(id, "1.3", 6)]).await.unwrap();
+    store.ingest(&[born(id, "1.1", 4)]).await.unwrap();
     assert_eq!(store.firmware_changes(&ids).await.unwrap(), [(id, after(5))]);
     assert!(store.firmware_changes(&[other]).await.unwrap().is_empty());
     drop(store);

@@ -2,6 +2,7 @@
 
 mod appliance;
 mod appointment;
+mod baseline;
 mod budget;
 mod command;
 mod contact;
@@ -17,6 +18,7 @@ mod watching;
 
 pub(crate) use appliance::{Appliance, ApplianceDetail, Owner, WatchedAppliance};
 pub(crate) use appointment::{Appointment, AppointmentSummary, Slot};
+pub(crate) use baseline::Baseline;
 pub(crate) use budget::Model;
 pub(crate) use command::Command;
 pub(crate) use contact::Contact;
