@@ -1,5 +1,6 @@
 //! How far scoring has come, and what detectors remember: offsets of partitions, checkpoints, baselines that were restarted.
 
+use crate::budget::appliance_model;
 use crate::row::{Columns, db, json, sql, unreadable};
 use crate::session_writer::held;
 use crate::store::PostgresStore;
@@ -24,24 +25,28 @@ const RESTARTED_MAX: i64 = 1_000;
 pub(crate) async fn subjects(store: &PostgresStore, appliances: &[ApplianceId]) -> Result<Vec<ScoringSubject>> {
     let ids: Vec<i64> = appliances.iter().map(|id| id.0).collect();
     let query = || {
-        sqlx::query(
-        "select a.id, a.profile, a.model, c.model as saved_by, c.ingest_no, c.state from unnest($1::bigint[]) as k (id) \
-         cross join lateral (select id, profile, model from appliance where id = k.id offset 0) a \
+        sqlx::query(concat!(
+        "select a.id, a.tenant, a.profile, a.model, ",
+        appliance_model!(),
+        " as appliance_model, c.model as saved_by, c.ingest_no, c.state from unnest($1::bigint[]) as k (id) \
+         cross join lateral (select id, tenant, profile, model from appliance where id = k.id offset 0) a \
+         left join lateral (select model from appliance_birth where appliance = a.id offset 0) h on true \
          left join lateral (select c.model, c.ingest_no, c.state from checkpoint c where c.appliance = a.id and not exists ( \
            select from checkpoint r where r.appliance = a.id and r.restarted) offset 0) c on true \
-         order by a.id, c.model",
-    )
+         order by a.id, c.model"
+    ))
     .bind(&ids)
     };
     let rows = store.scorer.fetch(query).await?;
     let mut subjects: BTreeMap<ApplianceId, ScoringSubject> = BTreeMap::new();
     for row in &rows {
         let appliance = ApplianceId(row.col("id")?);
-        let (profile, model) = (row.col("profile")?, row.col("model")?);
         let subject = subjects.entry(appliance).or_insert(ScoringSubject {
             appliance,
-            profile,
-            model,
+            tenant: row.word("tenant")?,
+            profile: row.col("profile")?,
+            appliance_model: row.col("appliance_model")?,
+            model: row.col("model")?,
             checkpoints: Vec::new(),
             fresh_after: 0,
         });

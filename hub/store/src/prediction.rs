@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use hub_core::actor::Actor;
 use hub_core::baseline::Baseline;
 use hub_core::finding::Finding;
-use hub_core::id::{ApplianceId, FindingId};
+use hub_core::id::{ApplianceId, FindingId, TenantId};
 use hub_core::shadow::{ChampionAlarm, ShadowAlarms, ShadowSaid};
 use hub_core::situation::{FindingChange, Observation};
 use hub_core::watching::Watching;
@@ -154,8 +154,12 @@ pub struct Challenged {
 pub struct ScoringSubject {
     /// The appliance.
     pub appliance: ApplianceId,
+    /// Tenant that owns it.
+    pub tenant: TenantId,
     /// Profile it reports by, which is also its model family.
     pub profile: String,
+    /// What its device says it is, or else its profile.
+    pub appliance_model: String,
     /// Another model folder than the family's own.
     pub model: Option<String>,
     /// The last checkpoint of each model, unless the baseline was restarted since.

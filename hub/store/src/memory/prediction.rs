@@ -24,18 +24,22 @@ impl PredictionStore for MemoryStore {
         let state = self.state();
         let asked: BTreeSet<ApplianceId> = appliances.iter().copied().collect();
         let known = asked.iter().filter_map(|id| state.appliances.get(id));
-        Ok(known
-            .map(|appliance| ScoringSubject {
-                appliance: appliance.id,
-                profile: appliance.profile.clone(),
-                model: appliance.model.clone(),
-                checkpoints: state.checkpoints_of(appliance.id),
-                fresh_after: state
-                    .baselines
-                    .get(&appliance.id)
-                    .map_or(0, |baseline| baseline.fresh_after),
+        known
+            .map(|appliance| {
+                Ok(ScoringSubject {
+                    appliance: appliance.id,
+                    tenant: appliance.tenant.clone(),
+                    profile: appliance.profile.clone(),
+                    appliance_model: state.appliance_model(appliance.id)?,
+                    model: appliance.model.clone(),
+                    checkpoints: state.checkpoints_of(appliance.id),
+                    fresh_after: state
+                        .baselines
+                        .get(&appliance.id)
+                        .map_or(0, |baseline| baseline.fresh_after),
+                })
             })
-            .collect())
+            .collect()
     }
 
     async fn scored_up_to(&self) -> Result<Vec<ScoredUpTo>> {
