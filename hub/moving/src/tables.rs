@@ -295,6 +295,11 @@ pub(crate) const TABLES: &[Table] = &[
         "appliance, family, month",
     ),
     table(
+        "fleet_floors",
+        "tenant:text, model:text, profile:text, appliance_model:text, month:integer, floors:jsonb, appliances:integer",
+        "tenant, model, profile, appliance_model",
+    ),
+    table(
         "budget",
         "tenant:text, family:text, ledger:jsonb, revision:bigint",
         "tenant, family",

@@ -26,6 +26,7 @@ mod device;
 mod event;
 mod facts;
 mod finding;
+mod floors;
 mod household;
 mod layout;
 mod lease;

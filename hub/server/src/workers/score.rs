@@ -13,6 +13,7 @@
 
 mod failure;
 mod firmware;
+mod floors;
 mod saving;
 mod suspect;
 
@@ -27,6 +28,7 @@ use super::{BACKOFF, Figures, PATIENCE, in_time};
 use crate::config::Scoring;
 use failure::ScoringError;
 use firmware::Waiting;
+use floors::InForce;
 use hub_core::clock::CivilClock;
 use hub_core::partition::PARTITIONS;
 use hub_predict::{Failed, Progress, ROWS_MAX, Registry, Scored, Watch};
@@ -48,6 +50,8 @@ pub struct ScoreWorker {
     predictions: Arc<dyn PredictionStore>,
     /// The models that are served now.
     registry: watch::Receiver<Arc<Registry>>,
+    /// Floors of fleets that detectors judge by.
+    floors: InForce,
     clock: Arc<dyn CivilClock>,
     pace: Scoring,
     /// None until the store has told how far scoring has come.
@@ -100,7 +104,8 @@ impl ScoreWorker {
         let suspect = Arc::<Suspect>::default();
         Self {
             telemetry: store.clone(),
-            predictions: store,
+            predictions: store.clone(),
+            floors: InForce::new(store),
             registry,
             clock,
             pace,
@@ -197,10 +202,11 @@ impl ScoreWorker {
         Ok(found.round)
     }
 
-    /// Begins with what the store has, unless that was done; once more when other models are served.
+    /// Begins with what the store has, unless that was done; once more when other models are served, or other floors are in force.
     async fn begin(&mut self) -> Result<(), ScoringError> {
         let is_same = !self.registry.has_changed().unwrap_or(false);
-        if is_same && self.watch.is_some() {
+        let are_others = self.floors.are_others(Instant::now()).await?;
+        if is_same && !are_others && self.watch.is_some() {
             return Ok(());
         }
         if !is_same {
@@ -210,7 +216,8 @@ impl ScoreWorker {
         self.watch = None;
         let offsets = in_time(self.predictions.scored_up_to()).await?;
         let registry = self.registry.borrow_and_update().clone();
-        self.watch = Some(Watch::new(registry, &offsets, self.progress.clone()));
+        let watch = Watch::new(registry, &offsets, self.progress.clone());
+        self.watch = Some(watch.with_floors(self.floors.known()));
         let rows: i64 = offsets
             .iter()
             .map(|offset| (offset.ingest_no - offset.kept_no).max(0))

@@ -26,6 +26,7 @@ mod contact;
 mod contact_later;
 mod device;
 pub mod door;
+mod floors;
 mod household;
 mod lease;
 mod prediction;

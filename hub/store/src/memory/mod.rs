@@ -16,6 +16,7 @@ mod credential;
 mod device;
 mod event;
 mod finding;
+mod floors;
 mod group;
 mod identify;
 mod ingest;

@@ -13,6 +13,7 @@ use crate::credential::{ClaimView, IntegratorView};
 use crate::device::CommandView;
 use crate::error::{Result, StoreError};
 use crate::event::Event;
+use crate::floors::{Fleet, FleetFloors};
 use crate::prediction::Checkpoint;
 use crate::retention::Confirmation;
 use crate::session::KeptSession;
@@ -104,6 +105,8 @@ pub(super) struct State {
     pub(super) retentions: BTreeMap<Named, Option<u32>>,
     /// Highest held scores, by appliance, model family and month.
     pub(super) scores: BTreeMap<(ApplianceId, String, Month), f32>,
+    /// By fleet and appliance model.
+    pub(super) floors: BTreeMap<(Fleet, String), FleetFloors>,
     /// By tenant and model family.
     pub(super) ledgers: BTreeMap<Named, Book>,
     pub(super) lease: LeaseRow,

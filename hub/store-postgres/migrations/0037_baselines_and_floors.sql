@@ -21,7 +21,23 @@ create table baseline_restart (
     primary key (appliance, at)
 );
 
+-- Floors that fleets have shown: by the model that watches their appliances, its profile, and what devices say they are.
+create table fleet_floors (
+    tenant          text    not null references tenant,
+    model           text    not null,
+    profile         text    not null,
+    appliance_model text    not null,
+    -- From which they hold (January of the year 0 is 0).
+    month           integer not null,
+    floors          jsonb   not null,
+    appliances      integer not null,
+    primary key (tenant, model, profile, appliance_model)
+);
+
 -- The wall between tenants, as 0008 has it.
+create policy tenant on fleet_floors using (nullif(current_setting('forecall.tenant', true), '') is null
+    or tenant = current_setting('forecall.tenant', true));
+alter table fleet_floors enable row level security, force row level security;
 create policy tenant on firmware using (nullif(current_setting('forecall.tenant', true), '') is null
     or exists (select from appliance a where a.id = firmware.appliance
         and a.tenant = current_setting('forecall.tenant', true)));
