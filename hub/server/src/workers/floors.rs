@@ -79,10 +79,9 @@ impl FloorWorker {
     /// Looks at each fleet that was not looked at this month. What fails for one holds up no other.
     async fn round(&mut self) -> Result<()> {
         let month = Month::at(self.clock.now());
-        let fleets = fleets(
-            &in_time(self.store.families_scored()).await?,
-            &self.registry.borrow().clone(),
-        );
+        let scored = in_time(self.store.families_scored()).await?;
+        let registry = self.registry.borrow().clone();
+        let fleets = fleets(&scored, &registry);
         self.done.retain(|fleet, _| fleets.contains_key(fleet));
         let due: Vec<(Fleet, Arc<Model>)> = fleets
             .into_iter()
