@@ -18,8 +18,8 @@ const APPLIANCES_MAX: usize = 2_000;
 /// Appliance models of one fleet that floors are learned for, at most: devices say themselves what they are.
 const APPLIANCE_MODELS_MAX: usize = 1_000;
 
-/// How far one appliance wanders from what was normal at first, and the floors that it is judged by, by feature as an index.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// How far one appliance wanders from what was normal at first, and the floors of the model as it is loaded, by feature as an index.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Wander {
     pub(crate) wanders: Vec<(usize, f64)>,
     pub(crate) floors: Vec<(usize, f64)>,
@@ -57,13 +57,8 @@ impl FleetReader {
         if !has_room {
             return;
         }
-        let own = self.in_force.get(&wandered.appliance_model);
-        let judged_by = own.and_then(|own| self.model.with_floors(&own.floors));
-        let model = judged_by.as_ref().unwrap_or(&self.model);
-        let Some(wander) = Detector::restore(model, &wandered.state)
-            .ok()
-            .and_then(|detector| detector.wander(model))
-        else {
+        let detector = Detector::restore(&self.model, &wandered.state).ok();
+        let Some(wander) = detector.and_then(|detector| detector.wander(&self.model)) else {
             return;
         };
         let read = self.read.entry(wandered.appliance_model.clone()).or_default();
@@ -74,8 +69,8 @@ impl FleetReader {
     }
 
     /// Floors that hold from this month on, of each appliance model that enough appliances have shown and that has none of the month:
-    /// 30 make a fleet. They come from those of the month before, at first from those that its appliances are judged by, and move by a
-    /// fifth at most.
+    /// 30 make a fleet. They come from those of the month before, at first from those of the model as it is loaded, and move by a fifth at
+    /// most.
     pub fn refreshed(self, month: Month) -> Vec<FleetFloors> {
         let features = &self.model.manifest().features;
         let mut all = Vec::new();
@@ -114,7 +109,7 @@ impl FleetReader {
     }
 }
 
-/// The median floor of a feature that these appliances are judged by.
+/// The median floor of a feature by the model as it is loaded.
 fn usual<'a>(feature: usize, read: impl Iterator<Item = &'a Wander>) -> Option<f64> {
     let floors = read.flat_map(|wander| wander.floors.iter());
     let mut floors: Vec<f64> = floors
