@@ -41,7 +41,7 @@ pub enum RestartReason {
 pub struct Restart {
     /// Hub's time.
     pub at: Timestamp,
-    /// Why.
+    /// Reason of it.
     pub reason: RestartReason,
 }
 

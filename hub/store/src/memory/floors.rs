@@ -70,7 +70,8 @@ impl State {
             return Ok(None);
         }
         let told = self.watching.get(&id);
-        let told = told.filter(|told| told.state == WatchState::Watched && told.model.as_deref() == Some(&fleet.model));
+        let told = told
+            .filter(|told| told.state == WatchState::Watched && told.model.as_deref() == Some(fleet.model.as_str()));
         let since = told.and_then(|told| told.since).filter(|since| *since <= watched_since);
         let checkpoint = self.checkpoints.get(&(id, fleet.model.clone()));
         let (Some(since), Some(checkpoint)) = (since, checkpoint) else {

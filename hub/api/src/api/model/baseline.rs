@@ -50,7 +50,7 @@ pub(crate) enum FirmwareWait {
 pub(crate) struct Restart {
     /// Time.
     at: Timestamp,
-    /// Why.
+    /// Reason of it.
     #[schema(schema_with = schema::words::<Reason>)]
     reason: Reason,
     /// Version of the firmware before, where that is the reason.
