@@ -74,7 +74,9 @@ pub(crate) async fn firmware_changes(
     let ids: Vec<i64> = appliances.iter().map(|id| id.0).collect();
     let query = || {
         sqlx::query(
-            "select appliance, told_at from firmware where told <> baseline and appliance = any($1) order by appliance",
+            "select f.appliance, f.told_at from unnest($1::bigint[]) as k (appliance) cross join lateral ( \
+               select appliance, told_at from firmware where appliance = k.appliance and told <> baseline offset 0) f \
+             order by f.appliance",
         )
         .bind(&ids)
     };

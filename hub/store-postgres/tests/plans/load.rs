@@ -355,10 +355,13 @@ impl Load<'_> {
                 return;
             }
             assert!(rows.len() as u64 <= WAITING, "{} rows", rows.len());
-            let appliances: BTreeSet<ApplianceId> = rows.iter().map(|row| row.appliance).collect();
+            let appliances = BTreeSet::from_iter(rows.iter().map(|row| row.appliance));
             let appliances: Vec<ApplianceId> = appliances.into_iter().collect();
-            let subjects = self.store.scoring_subjects(&appliances).await.unwrap();
-            assert_eq!(subjects.len(), appliances.len());
+            self.store.firmware_changes(&appliances).await.unwrap();
+            assert_eq!(
+                self.store.scoring_subjects(&appliances).await.unwrap().len(),
+                appliances.len()
+            );
             let commit = ScoringCommit {
                 offsets: ScoredUpTo::reach(&rows),
                 scores: appliances
