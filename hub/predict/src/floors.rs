@@ -1,5 +1,5 @@
 //! Floors that the fleets of a hub show: how far appliances wander is read from the states of their detectors, and what follows for
-//! a month comes out. Pure; the rule itself is [`generic::fleet_floors`] and [`generic::refreshed_floors`].
+//! a month comes out. Pure; the rule itself is [`crate::generic::fleet_floors`] and [`crate::generic::refreshed_floors`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -28,7 +28,7 @@ fn another_firmware_restarts_the_baseline_and_says_so() {
         to: "1.3".into(),
     };
     let restart = Restart { at: morning(), reason };
-    assert_eq!(changes.restarted, [(ApplianceId(1), restart)].into());
+    assert_eq!(changes.restarted, BTreeMap::from([(ApplianceId(1), restart)]));
     assert_eq!(changes.firmware[&ApplianceId(1)].baseline, "1.3");
     assert_eq!(told(&changes), ["firmware.changed"]);
     // What the detector before says does not count.
