@@ -40,7 +40,7 @@ fn state(model: &Model, number: usize) -> Vec<u8> {
             .iter()
             .map(|channel| {
                 let middle = f64::midpoint(channel.min, channel.max);
-                Some(middle + 0.001 * (channel.max - channel.min) * noise)
+                Some(middle + 0.01 * (channel.max - channel.min) * noise)
             })
             .collect();
         let row = Row {
