@@ -7,6 +7,7 @@ use super::state::{Appliance, State, Tenant};
 use crate::access::AccessChange;
 use crate::error::{Result, StoreError};
 use crate::site::SiteChange;
+use hub_core::baseline::RestartReason;
 use hub_core::id::{ApplianceId, HouseholdId, TenantId};
 use hub_core::site::{self, Device, OWNER, ServicePoint, Site};
 use jiff::Timestamp;
