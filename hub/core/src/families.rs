@@ -25,6 +25,8 @@ pub struct ModelWords {
     pub profile: String,
     /// Version that is served.
     pub version: u32,
+    /// It judges by floors, without a network.
+    pub by_floors: bool,
     /// Its fault classes, by name.
     pub faults: BTreeMap<String, FaultWords>,
     /// Its features that have words of their own, by name.
@@ -191,6 +193,7 @@ mod tests {
             family: family.into(),
             profile: "pump".into(),
             version: 1,
+            by_floors: false,
             faults: faults.iter().map(fault).collect(),
             features: BTreeMap::from([("swing".to_owned(), words("波动", "swing of the flow"))]),
             basis: Basis::default(),

@@ -11,6 +11,7 @@ pub mod account;
 pub mod actor;
 pub mod appointment;
 pub mod backoff;
+pub mod baseline;
 pub mod budget;
 pub mod call_result;
 pub mod call_rules;

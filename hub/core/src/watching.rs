@@ -207,6 +207,7 @@ mod tests {
             family: "pump".to_owned(),
             profile: "pump".to_owned(),
             version: 1,
+            by_floors: false,
             faults: BTreeMap::new(),
             features: BTreeMap::new(),
             basis: crate::release::Basis::default(),

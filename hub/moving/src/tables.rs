@@ -278,11 +278,26 @@ pub(crate) const TABLES: &[Table] = &[
         "appliance:bigint, model:text, state:bytea, saved_at:timestamp with time zone, restarted:boolean, ingest_no:bigint",
         "appliance, model",
     ),
+    table(
+        "firmware",
+        "appliance:bigint, told:text, told_at:timestamp with time zone, baseline:text, restarts:integer, restarted_at:timestamp with time zone",
+        "appliance",
+    ),
+    table(
+        "baseline_restart",
+        "appliance:bigint, at:timestamp with time zone, reason:jsonb",
+        "appliance, at",
+    ),
     table("watching", "appliance:bigint, told:jsonb", "appliance"),
     table(
         "score_month",
         "tenant:text, appliance:bigint, family:text, month:integer, score:real",
         "appliance, family, month",
+    ),
+    table(
+        "fleet_floors",
+        "tenant:text, model:text, profile:text, appliance_model:text, month:integer, floors:jsonb, appliances:integer",
+        "tenant, model, profile, appliance_model",
     ),
     table(
         "budget",

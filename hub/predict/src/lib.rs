@@ -16,6 +16,7 @@ mod cycle;
 mod detector;
 mod evidence;
 mod features;
+mod floors;
 mod found;
 mod gather;
 pub mod generic;
@@ -47,6 +48,7 @@ mod watch;
 
 pub use batch::{Batch, Detectors, Failed, Judged, Manner, Progress, ROWS_MAX, RowRef, WINDOWS_MAX, is_reading};
 pub use detector::{CheckpointError, Detector, Pending, Standing, Taken};
+pub use floors::FleetReader;
 pub use found::Found;
 pub use golden::golden_life;
 pub use manifest::Manifest;

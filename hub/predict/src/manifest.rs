@@ -360,6 +360,7 @@ impl Manifest {
             family: self.family.clone(),
             profile: self.profile.clone(),
             version: self.version,
+            by_floors: self.detector.is_some(),
             faults: faults.collect(),
             features: self.features.iter().filter_map(own).collect(),
             basis: self.evidence.basis(""),

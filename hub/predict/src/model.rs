@@ -1,5 +1,6 @@
 //! One model folder, loaded and checked.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hub_core::profile::{ApplianceProfile, Family, ProfileError};
@@ -180,6 +181,23 @@ impl Model {
             manifest,
             profile,
             judge: Judge::Generic(Box::new(kit), None),
+        })
+    }
+
+    /// The same by these floors of features, in place of its own of them; none with a network. States of one are states of the other.
+    pub(crate) fn with_floors(&self, floors: &BTreeMap<String, f64>) -> Option<Model> {
+        let mut kit = self.kit()?.clone();
+        kit.settings.fleet_floors.resize(kit.channels.len(), None);
+        for (channel, floor) in kit.channels.iter().zip(&mut kit.settings.fleet_floors) {
+            *floor = floors.get(&channel.name).copied().or(*floor);
+        }
+        Some(Model {
+            folder: self.folder.clone(),
+            id: self.id.clone(),
+            hash: self.hash.clone(),
+            manifest: self.manifest.clone(),
+            profile: self.profile.clone(),
+            judge: Judge::Generic(kit),
         })
     }
 

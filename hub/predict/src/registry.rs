@@ -280,6 +280,12 @@ impl Registry {
         !self.models.contains_key(profile) && !self.claimed.contains(profile)
     }
 
+    /// Models that are served and have no network, each with its profile: folders, and family `generic` of every profile.
+    pub fn without_network(&self) -> impl Iterator<Item = &Arc<Model>> {
+        let folders = self.models.values().filter(|model| !model.has_network());
+        folders.chain(self.generics.values())
+    }
+
     /// Names by which appliances are watched, of their model or, where none is named, of their profile.
     pub fn watched(&self) -> Vec<String> {
         let generic = (!self.generics.is_empty()).then(|| FAMILY.to_owned());

@@ -5,6 +5,7 @@
 mod highest;
 mod ledger;
 mod place;
+mod restore;
 mod room;
 mod scored;
 mod shadow;
@@ -25,13 +26,13 @@ use std::time::{Duration, Instant};
 use hub_core::id::ApplianceId;
 use hub_core::situation::Observation;
 use hub_core::watching::{UnjudgedCounts, WatchState};
+use hub_store::floors::FleetFloors;
 use hub_store::prediction::{Checkpoint, ScoredUpTo, ScoringCommit, ScoringSubject, Stretch};
 use hub_store::telemetry::StoredRow;
 use jiff::Timestamp;
 
 use crate::batch::{Batch, Detectors, Manner, Progress, WINDOWS_MAX, is_reading};
-use crate::detector::{CheckpointError, Detector};
-use crate::model::Model;
+use crate::floors::Floors;
 use crate::registry::Registry;
 use highest::Highest;
 use ledger::Ledger;
@@ -57,6 +58,7 @@ pub struct Watch {
     highest: Highest,
     places: BTreeMap<u8, Place>,
     shadow: Shadow,
+    floors: Floors,
     /// What appliances in memory take, and may.
     bytes: usize,
     bytes_max: usize,
@@ -105,6 +107,7 @@ impl Watch {
             // A challenger's detectors take the same room again.
             bytes_max: room::BYTES_MAX / if shadow.is_on() { 2 } else { 1 },
             shadow,
+            floors: Floors::default(),
             save_at: None,
             progress,
             is_careful: false,
@@ -112,6 +115,13 @@ impl Watch {
             begun_again: BTreeSet::new(),
             ended: Vec::new(),
         }
+    }
+
+    /// Judges by these floors from the first row on; a state that is in memory or saved goes on by them.
+    #[must_use]
+    pub fn with_floors(mut self, in_force: &[FleetFloors]) -> Self {
+        self.floors = Floors::new(in_force);
+        self
     }
 
     /// Families that a model watches: readings of others need not be given.
@@ -164,7 +174,8 @@ impl Watch {
 
     /// Takes an appliance into memory: its detector goes on from its checkpoint, if there is one of its model.
     pub fn admit(&mut self, subject: &ScoringSubject) {
-        let model = self.registry.of(subject.model.as_deref(), &subject.profile).cloned();
+        let model = self.registry.of(subject.model.as_deref(), &subject.profile);
+        let model = model.map(|model| self.floors.of(model, subject));
         let after = match &model {
             None => {
                 let name = subject.model.as_deref().unwrap_or(&subject.profile);
@@ -188,37 +199,6 @@ impl Watch {
         *self.states.entry(unit.state).or_default() += 1;
         self.by_use.insert((unit.used, subject.appliance));
         self.units.insert(subject.appliance, unit);
-    }
-
-    /// The row behind which the detector goes on.
-    fn restore(&mut self, subject: &ScoringSubject, model: &Arc<Model>) -> i64 {
-        let own = subject.checkpoints.iter().find(|c| c.model == model.version());
-        let detector = match own.map(|c| Detector::restore(model, &c.state)) {
-            Some(Ok(detector)) => detector,
-            // The model is of other features now, for all of its appliances: a profile has got a channel.
-            Some(Err(CheckpointError::OtherModel { alarming, .. })) => {
-                if self.begun_again.insert(model.state().to_owned()) {
-                    tracing::warn!(
-                        model = model.version(),
-                        profile = model.profile().name,
-                        "features of the model have changed: the baselines of its appliances start again"
-                    );
-                }
-                if alarming {
-                    let appliance = subject.appliance;
-                    tracing::info!(%appliance, "an alarm ends, since what raised it is not known any more");
-                    self.ended.push(Observation::Clear { appliance });
-                }
-                Detector::new(model)
-            }
-            Some(Err(error @ CheckpointError::Damaged)) => {
-                tracing::warn!(appliance = %subject.appliance, error = &error as &dyn std::error::Error, "checkpoint cannot be read: the baseline starts again");
-                Detector::new(model)
-            }
-            None => Detector::new(model),
-        };
-        self.detectors.insert(subject.appliance, model.clone(), detector);
-        own.map_or(0, |c| c.ingest_no).max(subject.fresh_after)
     }
 
     /// Drops an appliance whose baseline was restarted: nothing that it was given counts.

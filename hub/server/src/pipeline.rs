@@ -9,6 +9,7 @@ use crate::models::{self, load_models, with_words};
 use crate::telephone::{Telephone, TrunkWatch};
 use crate::workers::budget::BudgetWorker;
 use crate::workers::contact::{Calls, Dialler, Ways};
+use crate::workers::floors::FloorWorker;
 use crate::workers::maintain::{self, Upkeep};
 use crate::workers::models::Seen;
 use crate::workers::models_dir::{ModelsDirWatch, Told};
@@ -199,7 +200,7 @@ impl Pipeline<'_> {
         })
     }
 
-    /// Scores readings, and holds budgets by what scores have been. The ticket has no worker: it is opened in the transaction that saves what was predicted.
+    /// Scores readings, holds budgets by what scores have been, and floors by what fleets show. The ticket has no worker: it is opened in the transaction that saves what was predicted.
     fn prediction_and_ticket(&mut self) {
         let score = ScoreWorker::new(
             self.store.clone(),
@@ -211,6 +212,8 @@ impl Pipeline<'_> {
         self.work.spawn(score.run(self.stop.child_token()));
         let budgets = BudgetWorker::new(self.store.clone(), self.clock.clone(), self.figures.clone());
         self.work.spawn(budgets.run(self.stop.child_token()));
+        let floors = FloorWorker::new(self.store.clone(), self.models.subscribe(), self.clock.clone());
+        self.work.spawn(floors.run(self.stop.child_token()));
     }
 
     /// Rings owners, and answers those who ring, as soon as their tenant has a trunk. With the ways by which calls go out.

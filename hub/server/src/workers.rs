@@ -3,6 +3,7 @@
 
 pub mod budget;
 pub mod contact;
+pub mod floors;
 pub mod follow;
 mod judged;
 pub mod lag;

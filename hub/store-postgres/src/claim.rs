@@ -9,6 +9,7 @@ use crate::store::{PostgresStore, commit, sealed};
 use crate::transaction::Transaction;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
+use hub_core::baseline::RestartReason;
 use hub_core::consent::{Consent, Subject, is_refused};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
 use hub_core::site::OWNER;
@@ -237,7 +238,8 @@ async fn link(
     .map_err(db)?;
     // A new household uses it in another way.
     if before.is_some_and(|before| before != household) {
-        situation::restart_baselines(conn, &[appliance.0], now).await?;
+        let restarted = [(appliance.0, RestartReason::NewOwner)].into();
+        situation::restart_baselines(conn, &restarted, now).await?;
     }
     Ok(())
 }

@@ -69,6 +69,11 @@ const FILES: &[(i64, &str, &str)] = &[
     (33, "release", include_str!("../migrations/0033_release.sql")),
     (34, "budget", include_str!("../migrations/0034_budget.sql")),
     (36, "shadow", include_str!("../migrations/0036_shadow.sql")),
+    (
+        37,
+        "baselines and floors",
+        include_str!("../migrations/0037_baselines_and_floors.sql"),
+    ),
 ];
 
 /// Migrations, oldest first.

@@ -1,5 +1,6 @@
 //! Scoring state, findings and the tickets they open: one transaction, one ticket, no matter who else scores at the time.
 
+use crate::baseline;
 use crate::finding;
 use crate::page::{id_cursor, page, page_limit};
 use crate::row::{db, not_found, stored};
@@ -10,6 +11,7 @@ use crate::store::{PostgresStore, commit};
 use crate::telemetry;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
+use hub_core::baseline::Baseline;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
 use hub_core::situation::{COOL_DOWNS_MAX, Changes, FindingChange};
@@ -86,6 +88,20 @@ impl PredictionStore for PostgresStore {
         actor.may(Act::ReadAppliances)?;
         self.appliance(actor, appliance).await?;
         scoring::saved(self, actor, appliance).await
+    }
+
+    async fn firmware_changes(&self, appliances: &[ApplianceId]) -> Result<Vec<(ApplianceId, Timestamp)>> {
+        baseline::firmware_changes(self, appliances).await
+    }
+
+    async fn follow_firmware(&self, appliances: &[ApplianceId], now: Timestamp) -> Result<Vec<ApplianceId>> {
+        baseline::follow_firmware(self, appliances, now).await
+    }
+
+    async fn baseline(&self, actor: &Actor, appliance: ApplianceId) -> Result<Baseline> {
+        actor.may(Act::ReadAppliances)?;
+        self.appliance(actor, appliance).await?;
+        baseline::of_appliance(self, actor, appliance).await
     }
 
     async fn challenges(&self) -> Result<Vec<KeptChallenge>> {

@@ -1,9 +1,11 @@
 //! How far scoring has come, and what detectors remember: offsets of partitions, checkpoints, baselines that were restarted.
 
+use crate::budget::appliance_model;
 use crate::row::{Columns, db, json, not_found, sql, unreadable};
 use crate::session_writer::held;
 use crate::store::PostgresStore;
 use hub_core::actor::Actor;
+use hub_core::baseline::Restart;
 use hub_core::budget::Month;
 use hub_core::id::ApplianceId;
 use hub_core::watching::Watching;
@@ -13,7 +15,7 @@ use hub_store::prediction::{Checkpoint, SAVED_MAX, SavedDetector, SavedDetectors
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Under this name a row of `checkpoint` says when the baseline of an appliance was restarted. No model has it.
 const BASELINE: &str = "";
@@ -24,24 +26,28 @@ const RESTARTED_MAX: i64 = 1_000;
 pub(crate) async fn subjects(store: &PostgresStore, appliances: &[ApplianceId]) -> Result<Vec<ScoringSubject>> {
     let ids: Vec<i64> = appliances.iter().map(|id| id.0).collect();
     let query = || {
-        sqlx::query(
-        "select a.id, a.profile, a.model, c.model as saved_by, c.ingest_no, c.state from unnest($1::bigint[]) as k (id) \
-         cross join lateral (select id, profile, model from appliance where id = k.id offset 0) a \
+        sqlx::query(concat!(
+        "select a.id, a.tenant, a.profile, a.model, ",
+        appliance_model!(),
+        " as appliance_model, c.model as saved_by, c.ingest_no, c.state from unnest($1::bigint[]) as k (id) \
+         cross join lateral (select id, tenant, profile, model from appliance where id = k.id offset 0) a \
+         left join lateral (select model from appliance_birth where appliance = a.id offset 0) h on true \
          left join lateral (select c.model, c.ingest_no, c.state from checkpoint c where c.appliance = a.id and not exists ( \
            select from checkpoint r where r.appliance = a.id and r.restarted) offset 0) c on true \
-         order by a.id, c.model",
-    )
+         order by a.id, c.model"
+    ))
     .bind(&ids)
     };
     let rows = store.scorer.fetch(query).await?;
     let mut subjects: BTreeMap<ApplianceId, ScoringSubject> = BTreeMap::new();
     for row in &rows {
         let appliance = ApplianceId(row.col("id")?);
-        let (profile, model) = (row.col("profile")?, row.col("model")?);
         let subject = subjects.entry(appliance).or_insert(ScoringSubject {
             appliance,
-            profile,
-            model,
+            tenant: row.word("tenant")?,
+            profile: row.col("profile")?,
+            appliance_model: row.col("appliance_model")?,
+            model: row.col("model")?,
             checkpoints: Vec::new(),
             fresh_after: 0,
         });
@@ -305,17 +311,17 @@ pub(crate) async fn tell(conn: &mut PgConnection, watching: &BTreeMap<ApplianceI
 }
 
 /// Marks the baselines of appliances: what their detectors say and save does not count until the restart has been told.
-pub(crate) async fn restart(conn: &mut PgConnection, appliances: &BTreeSet<ApplianceId>, now: Timestamp) -> Result<()> {
-    if appliances.is_empty() {
+pub(crate) async fn restart(conn: &mut PgConnection, restarts: &BTreeMap<ApplianceId, Restart>) -> Result<()> {
+    if restarts.is_empty() {
         return Ok(());
     }
     sqlx::query(
         "insert into checkpoint (appliance, model, state, saved_at, restarted) \
-         select appliance, $3, '', $2, true from unnest($1::bigint[]) as k (appliance) \
+         select appliance, $3, '', at, true from unnest($1::bigint[], $2::timestamptz[]) as k (appliance, at) \
          on conflict (appliance, model) do update set saved_at = excluded.saved_at, restarted = true",
     )
-    .bind(appliances.iter().map(|id| id.0).collect::<Vec<i64>>())
-    .bind(sql(now))
+    .bind(restarts.keys().map(|id| id.0).collect::<Vec<i64>>())
+    .bind(restarts.values().map(|restart| sql(restart.at)).collect::<Vec<_>>())
     .bind(BASELINE)
     .execute(conn)
     .await

@@ -2,6 +2,7 @@
 //! table.
 
 use crate::attempt;
+use crate::baseline;
 use crate::budget;
 use crate::finding;
 use crate::household::ledger;
@@ -11,6 +12,7 @@ use crate::row::{Columns, db, not_found, sql, stored};
 use crate::scoring;
 use crate::store::sealed;
 use crate::ticket_row;
+use hub_core::baseline::RestartReason;
 use hub_core::call_rules::CallRules;
 use hub_core::consent::{KEY_9, Subject};
 use hub_core::id::{ApplianceId, AttemptId, TenantId, TicketId};
@@ -165,11 +167,18 @@ pub(crate) async fn of_attempt(conn: &mut PgConnection, id: AttemptId) -> Result
 
 /// The units of these appliances are others, or serve somebody else: their baselines start over, and what was found by the old
 /// ones is cleared.
-pub(crate) async fn restart_baselines(conn: &mut PgConnection, appliances: &[i64], now: Timestamp) -> Result<()> {
+pub(crate) async fn restart_baselines(
+    conn: &mut PgConnection,
+    appliances: &BTreeMap<i64, RestartReason>,
+    now: Timestamp,
+) -> Result<()> {
     let now = stored(now);
     let mut changes = Changes::default();
-    for situation in load(conn, appliances).await?.values_mut() {
-        situation.restart_baseline(now, &mut changes)?;
+    let ids: Vec<i64> = appliances.keys().copied().collect();
+    for (appliance, situation) in &mut load(conn, &ids).await? {
+        if let Some(reason) = appliances.get(&appliance.0) {
+            situation.restart_baseline(reason.clone(), now, &mut changes)?;
+        }
     }
     save(conn, changes, now).await
 }
@@ -198,7 +207,8 @@ pub(crate) async fn save(conn: &mut PgConnection, mut changes: Changes, now: Tim
     ticket_row::save(conn, tickets, visits, &changes.lines, &changes.told).await?;
     attempt::save(conn, changes.attempts.values()).await?;
     refuse(conn, &changes.refusals).await?;
-    scoring::restart(conn, &changes.restarted, now).await?;
+    scoring::restart(conn, &changes.restarted).await?;
+    baseline::save(conn, &changes).await?;
     release::add(conn, &changes.tallies).await
 }
 

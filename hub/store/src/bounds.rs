@@ -4,6 +4,8 @@ use jiff::SignedDuration;
 
 /// Attributes kept for each appliance; those that were told longest ago give way.
 pub const ATTRIBUTES_MAX: usize = 256;
+/// Attribute by which a device without our agent tells the version of its firmware.
+pub const FIRMWARE_ATTRIBUTE: &str = "firmware";
 /// Clock offsets kept for each appliance: those of its newest starts.
 pub const OFFSETS_MAX: usize = 16;
 /// Longest state of an appliance that is kept, in bytes.

@@ -20,6 +20,7 @@ pub mod credential;
 pub mod device;
 pub mod error;
 pub mod event;
+pub mod floors;
 pub mod lease;
 #[cfg(feature = "memory")]
 pub mod memory;
@@ -62,6 +63,7 @@ pub trait ConsoleStore:
     + quarantine::QuarantineStore
     + reading::ReadingStore
     + budget::BudgetStore
+    + floors::FloorStore
 {
 }
 
@@ -78,6 +80,7 @@ impl<T> ConsoleStore for T where
         + quarantine::QuarantineStore
         + reading::ReadingStore
         + budget::BudgetStore
+        + floors::FloorStore
 {
 }
 
@@ -102,6 +105,7 @@ pub trait Store:
     + reading::ReadingStore
     + retention::UpkeepStore
     + budget::BudgetStore
+    + floors::FloorStore
 {
 }
 
@@ -125,5 +129,6 @@ impl<T> Store for T where
         + reading::ReadingStore
         + retention::UpkeepStore
         + budget::BudgetStore
+        + floors::FloorStore
 {
 }

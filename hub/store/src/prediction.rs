@@ -6,8 +6,9 @@ use crate::page::Page;
 use crate::telemetry::StoredRow;
 use async_trait::async_trait;
 use hub_core::actor::Actor;
+use hub_core::baseline::Baseline;
 use hub_core::finding::Finding;
-use hub_core::id::{ApplianceId, FindingId};
+use hub_core::id::{ApplianceId, FindingId, TenantId};
 use hub_core::shadow::{ChampionAlarm, ShadowAlarms, ShadowSaid};
 use hub_core::situation::{FindingChange, Observation};
 use hub_core::watching::Watching;
@@ -153,8 +154,12 @@ pub struct Challenged {
 pub struct ScoringSubject {
     /// The appliance.
     pub appliance: ApplianceId,
+    /// Tenant that owns it.
+    pub tenant: TenantId,
     /// Profile it reports by, which is also its model family.
     pub profile: String,
+    /// What its device says it is, or else its profile.
+    pub appliance_model: String,
     /// Another model folder than the family's own.
     pub model: Option<String>,
     /// The last checkpoint of each model, unless the baseline was restarted since.
@@ -210,13 +215,24 @@ pub trait PredictionStore: Send + Sync {
     /// happened, nor of a later one. `Conflict` if another scorer was faster.
     async fn commit_scoring(&self, commit: &ScoringCommit, now: Timestamp) -> Result<Vec<FindingChange>>;
 
-    /// Appliances whose baseline was restarted (repair, new owner) since they were last asked for; their detectors
+    /// Appliances whose baseline was restarted (repair, new owner, other firmware) since they were last asked for; their detectors
     /// must be dropped, and new ones take only rows that are not scored yet. What was told of whether they are watched is
     /// gone. `Conflict` if it cannot be known whether they were told.
     async fn baselines_restarted(&self) -> Result<Vec<ApplianceId>>;
 
     /// What detectors have saved of one appliance.
     async fn saved_detectors(&self, actor: &Actor, appliance: ApplianceId) -> Result<SavedDetectors>;
+    /// Those of these appliances whose firmware is another than the one that their baseline was learned under, and since when:
+    /// readings that were received then or later are of the other one.
+    async fn firmware_changes(&self, appliances: &[ApplianceId]) -> Result<Vec<(ApplianceId, Timestamp)>>;
+
+    /// Restarts the baselines of those of these appliances for which that is due
+    /// ([`Situation::follow_firmware`](hub_core::situation::Situation::follow_firmware)), and answers with which they are; they
+    /// are told by [`PredictionStore::baselines_restarted`] then.
+    async fn follow_firmware(&self, appliances: &[ApplianceId], now: Timestamp) -> Result<Vec<ApplianceId>>;
+
+    /// Firmware of an appliance, and why its baseline has started over.
+    async fn baseline(&self, actor: &Actor, appliance: ApplianceId) -> Result<Baseline>;
 
     /// Challenges that are kept, by family.
     async fn challenges(&self) -> Result<Vec<KeptChallenge>>;

@@ -1,6 +1,6 @@
 //! GET /api/v1/appliances/{id}: one appliance.
 
-use super::model::{ApplianceDetail, DeviceAgent};
+use super::model::{ApplianceDetail, Baseline, DeviceAgent};
 use crate::auth::session::Session;
 use crate::error::{Problem, Result};
 use crate::extract::Path;
@@ -32,10 +32,12 @@ pub(crate) async fn handle(
         }
         None => None,
     };
+    let baseline = Baseline::of(app.store().baseline(actor, id).await?, app.now());
     Ok(Json(ApplianceDetail::of(
         found,
         &app.families(),
         unplaced,
         device_agent,
+        baseline,
     )))
 }

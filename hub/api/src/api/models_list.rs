@@ -14,6 +14,7 @@ use hub_core::id::TenantId;
 use hub_core::release::{Predicted, Release, Tally};
 use hub_store::budget::FamilyBudget;
 use hub_store::error::not_found;
+use hub_store::floors::FleetFloors;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::IntoParams;
@@ -37,6 +38,10 @@ pub struct ShownModel {
     pub reliability: Vec<Bin>,
     /// Where its predictions stand on their way to calls that nobody approves, by version and fault class, as far as people have judged any.
     pub releases: Vec<Release>,
+    /// A version that is served judges by floors.
+    pub by_floors: bool,
+    /// Floors that the tenant's fleets have shown; others are judged by those of the model's own table.
+    pub floors: Vec<FleetFloors>,
 }
 
 /// A tenant by the name that somebody gives.
@@ -65,12 +70,15 @@ pub async fn list(app: &Inner, session: &Session, tenant: &TenantId) -> Result<V
     let served: Vec<String> = served.into_iter().collect();
     let used = store.families_used(actor, tenant, &served).await?;
     let mut tallies = by_family(store.release_tallies(actor, tenant).await?);
-    for family in used.into_iter().chain(tallies.keys().cloned()) {
+    let mut floors = of_fleets(store.floors(actor, tenant).await?);
+    let others = tallies.keys().chain(floors.keys()).cloned();
+    for family in used.into_iter().chain(others) {
         all.entry(family).or_insert_with_key(|family| nothing_yet(family));
     }
     let shown = all.into_values().map(|budget| {
         let tallies = tallies.remove(&budget.family).unwrap_or_default();
-        shown(&families, budget, tallies)
+        let floors = floors.remove(&budget.family).unwrap_or_default();
+        shown(&families, budget, tallies, floors)
     });
     Ok(shown.collect())
 }
@@ -85,15 +93,35 @@ pub async fn one(app: &Inner, session: &Session, tenant: &TenantId, family: &str
     let budget = store.budget(actor, tenant, family).await?;
     let budget = budget.ok_or_else(|| not_found("model family", family))?;
     let mut tallies = by_family(store.release_tallies(actor, tenant).await?);
-    Ok(shown(&families, budget, tallies.remove(family).unwrap_or_default()))
+    let mut floors = of_fleets(store.floors(actor, tenant).await?);
+    let tallies = tallies.remove(family).unwrap_or_default();
+    Ok(shown(
+        &families,
+        budget,
+        tallies,
+        floors.remove(family).unwrap_or_default(),
+    ))
 }
 
 type Tallies = Vec<(Predicted, Tally)>;
 
+/// Family of a model and version.
+fn family_of(model: &str) -> String {
+    model.split('/').next().unwrap_or_default().to_owned()
+}
+
+fn of_fleets(floors: Vec<FleetFloors>) -> BTreeMap<String, Vec<FleetFloors>> {
+    let mut families: BTreeMap<String, Vec<FleetFloors>> = BTreeMap::new();
+    for own in floors {
+        families.entry(family_of(&own.fleet.model)).or_default().push(own);
+    }
+    families
+}
+
 fn by_family(tallies: Tallies) -> BTreeMap<String, Tallies> {
     let mut families: BTreeMap<String, Tallies> = BTreeMap::new();
     for (predicted, tally) in tallies {
-        let family = predicted.model.split('/').next().unwrap_or_default().to_owned();
+        let family = family_of(&predicted.model);
         families.entry(family).or_default().push((predicted, tally));
     }
     families
@@ -107,7 +135,7 @@ fn nothing_yet(family: &str) -> FamilyBudget {
     }
 }
 
-fn shown(families: &Families, budget: FamilyBudget, tallies: Tallies) -> ShownModel {
+fn shown(families: &Families, budget: FamilyBudget, tallies: Tallies, floors: Vec<FleetFloors>) -> ShownModel {
     let served: Vec<&ModelWords> = families
         .served()
         .filter(|served| served.family == budget.family)
@@ -131,6 +159,8 @@ fn shown(families: &Families, budget: FamilyBudget, tallies: Tallies) -> ShownMo
     ShownModel {
         reliability: budget.ledger.reliability().to_vec(),
         releases: tallies.into_iter().map(release).collect(),
+        by_floors: served.iter().any(|served| served.by_floors),
+        floors,
         versions,
         budget,
     }

@@ -263,6 +263,23 @@ async fn an_appliance_says_what_its_device_agent_is_and_which_settings_it_has() 
 }
 
 #[tokio::test]
+async fn an_appliance_says_which_firmware_its_baseline_was_learned_under() {
+    let hub = Hub::start().await;
+    let program = hub.program().await;
+    let baseline = async |path: &str| program.json(path).await["baseline"].clone();
+    let expected = json!({
+        "firmware": {
+            "told": "1.4.2", "told_at": "2026-11-22T00:02:00Z", "baseline": "1.4.2",
+            "waits_for": "nothing", "waits_until": null,
+        },
+        "restarts": [],
+    });
+    assert_eq!(baseline("/api/v1/appliances/1").await, expected);
+    let nothing = json!({ "firmware": null, "restarts": [] });
+    assert_eq!(baseline("/api/v1/appliances/2").await, nothing);
+}
+
+#[tokio::test]
 async fn another_tenants_devices_are_not_there() {
     let hub = Hub::start().await;
     let program = hub.program().await;

@@ -30,6 +30,7 @@ pub fn families() -> Families {
         family: "washing-machine".to_owned(),
         profile: "washing-machine".to_owned(),
         version: 1,
+        by_floors: false,
         faults: BTreeMap::from(faults),
         features: BTreeMap::new(),
         basis: hub_core::release::Basis::default(),

@@ -27,6 +27,7 @@ use hub_store::ticket::{TicketSummary, TicketView};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
+mod baseline;
 mod events;
 mod models;
 mod normal;

@@ -29,6 +29,10 @@ async fn the_page_says_what_the_device_agent_is_and_which_settings_it_has() {
         text.contains("WM-2207 &lt;b&gt;") && text.contains("version 8 sent, not yet in force"),
         "{text}"
     );
+    assert!(
+        text.contains("appliance-baseline") && text.contains("Learned under firmware"),
+        "{text}"
+    );
     assert!(!page("/appliances/2").await.contains("appliance-agent"));
 }
 

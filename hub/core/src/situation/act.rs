@@ -3,6 +3,7 @@
 use super::count::verdict_of;
 use super::{Changes, Line, Situation, SituationError};
 use crate::appointment::Appointment;
+use crate::baseline::{Restart, RestartReason};
 use crate::finding::{COOL_DOWN, FindingState};
 use crate::id::{AppointmentId, FindingId, TicketId};
 use crate::ticket::{HUB, ServiceTicket, Settlement, TicketAction, TicketEvent};
@@ -44,8 +45,13 @@ impl Situation {
     /// # Errors
     ///
     /// As [`Situation::act`].
-    pub fn restart_baseline(&mut self, now: Timestamp, changes: &mut Changes) -> Result<(), SituationError> {
-        let steps = self.restart(changes);
+    pub fn restart_baseline(
+        &mut self,
+        reason: RestartReason,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<(), SituationError> {
+        let steps = self.restart(reason, now, changes);
         self.follow(steps, now, changes)
     }
 
@@ -149,7 +155,7 @@ impl Situation {
         match settlement {
             Settlement::Repaired => {
                 self.clear_of_ticket(id, None, now, changes)?;
-                Ok(self.restart(changes))
+                Ok(self.restart(RestartReason::Repaired, now, changes))
             }
             Settlement::FalseAlarm => {
                 self.clear_of_ticket(id, Some(now + COOL_DOWN), now, changes)?;
@@ -185,9 +191,9 @@ impl Situation {
     }
 
     /// Forgets what the detector knows of this unit.
-    fn restart(&mut self, changes: &mut Changes) -> Vec<Step> {
+    fn restart(&mut self, reason: RestartReason, now: Timestamp, changes: &mut Changes) -> Vec<Step> {
         self.restarted = true;
-        changes.restarted.insert(self.appliance);
+        changes.restarted.insert(self.appliance, Restart { at: now, reason });
         self.open().map(|finding| Step::Clear(finding.id)).collect()
     }
 

@@ -2,6 +2,7 @@
 
 use super::call::Running;
 use crate::appointment::Appointment;
+use crate::baseline::{Firmware, Restart};
 use crate::finding::Finding;
 use crate::id::{ApplianceId, AppointmentId, AttemptId, FindingId, PersonId, TenantId, TicketId};
 use crate::release::{Predicted, Tally};
@@ -78,8 +79,11 @@ pub struct Changes {
     pub told: Vec<Told>,
     /// Keys 9.
     pub refusals: Vec<Refusal>,
-    /// Appliances whose baseline starts over: what a detector remembers of them is forgotten.
-    pub restarted: BTreeSet<ApplianceId>,
+    /// Appliances whose baseline starts over, and why: what a detector remembers of them is forgotten, and it is learned under the
+    /// firmware that was told last.
+    pub restarted: BTreeMap<ApplianceId, Restart>,
+    /// Firmware of those for which that was the reason.
+    pub firmware: BTreeMap<ApplianceId, Firmware>,
     /// What is added to the tallies of predictions, by tenant.
     pub tallies: BTreeMap<(TenantId, Predicted), Tally>,
     made: BTreeSet<uuid::Uuid>,

@@ -5,6 +5,7 @@
 //! Nothing here waits, reads a clock or draws a random number.
 
 mod act;
+mod baseline;
 mod call;
 mod caller;
 mod changes;

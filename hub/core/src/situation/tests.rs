@@ -1,5 +1,6 @@
 //! The situations that tests begin with, and how they are told.
 
+mod baseline;
 mod call;
 mod caller;
 mod dial;

@@ -33,6 +33,8 @@ const BY_HAND: &str = r#"
         "needs_ms": 0, "missing": 0, "channels": 8, "several_states": false, "unjudged": {"repeated": 3}}' from appliance;
     insert into challenge values ('pump-rig', 'pump-rig/2', '5f', 'pump-rig/1', '2026-01-01', '2026-01-02', E'it "failed"\n');
     insert into shadow select 'pump-rig', min(id), '{"count": 1, "newest": []}', '2026-01-01' from appliance;
+    insert into baseline_restart select min(id), '2026-01-01', '{"reason": "firmware", "from": "\u00e9", "to": "1.3\t"}' from appliance;
+    insert into fleet_floors values ('acme', 'generic/1', 'washing-machine', 'é "7"', 24314, '{"current_a": 0.08}', 212);
     insert into score_month select tenant, id, 'washing-machine', 24314, 0.1 from appliance order by id limit 1;
     insert into budget values ('acme', 'dishwasher', '{"watched": 7}', 3);
     insert into budget_model values ('acme', 'dishwasher', '', '{"watched": 7}');

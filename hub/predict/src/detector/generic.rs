@@ -6,10 +6,11 @@ use hub_core::prediction::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Pending;
 use super::opinion::Opinion;
+use super::{Detector, Pending, Stage};
 use crate::course::Course;
 use crate::features::Step;
+use crate::floors::Wander;
 use crate::generic::{self, ChannelBaseline, Settings, Unit};
 use crate::manifest::{Kit, Manifest};
 use crate::model::{Model, Rules};
@@ -136,6 +137,15 @@ impl Own {
     /// Whether the sensor of a feature has repeated itself for too long.
     pub(super) fn is_stuck(&self, feature: usize, manifest: &Manifest) -> bool {
         self.stuck.is_stuck(feature, manifest)
+    }
+
+    /// How far features wander, and the floors that they are judged by; none while it calibrates or an alarm stands.
+    pub(super) fn wander(&self, kit: &Kit) -> Option<Wander> {
+        let is_told = !self.alarm && !self.is_calibrating();
+        is_told.then(|| Wander {
+            wanders: self.unit.wander(&kit.channels),
+            floors: self.unit.floors(&kit.channels, &kit.settings),
+        })
     }
 
     /// Takes a row, for what it says of sensors.
@@ -358,4 +368,15 @@ fn shares(top: &[(usize, f64)], features: usize) -> Vec<f32> {
         }
     }
     shares
+}
+
+impl Detector {
+    /// How far features wander, and the floors that they are judged by; none with a network, while calibrating, and while an alarm
+    /// stands.
+    pub(crate) fn wander(&self, model: &Model) -> Option<Wander> {
+        match (&self.stage, model.rules().kit) {
+            (Stage::Generic(own), Some(kit)) => own.wander(kit),
+            (Stage::Generic(_), None) | (Stage::Calibrating(_) | Stage::Watching(_), _) => None,
+        }
+    }
 }

@@ -131,6 +131,11 @@ impl Normal {
         channel.as_floor(f64::from(self.wander).sqrt(), self.first.into(), self.scale)
     }
 
+    /// The floor in force, as a fleet's floors are told.
+    pub(super) fn floor_told(&self, rule: Rule<'_>) -> f64 {
+        rule.channel.as_floor(self.floor(rule), self.first.into(), self.scale)
+    }
+
     pub(super) fn deviation(&self, rule: Rule<'_>) -> Deviation {
         let from = |centre: f32| f64::from(self.average - centre);
         let (floor, noise) = (self.floor(rule), self.noise(rule));

@@ -96,6 +96,14 @@ impl Unit {
         }
     }
 
+    /// The floor of each watched channel in force, as a fleet's floors are told. Nothing while calibrating.
+    pub fn floors(&self, channels: &[Channel], settings: &Settings) -> Vec<(usize, f64)> {
+        match &self.stage {
+            Stage::Calibrating(_) => Vec::new(),
+            Stage::Watching(watching) => watching.floors(channels, settings),
+        }
+    }
+
     /// How far its calibration is; none once it is watched.
     pub fn calibrating(&self) -> Option<Step> {
         match &self.stage {

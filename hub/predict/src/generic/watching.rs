@@ -114,6 +114,15 @@ impl Watching {
         self.normals.iter().filter_map(wander).collect()
     }
 
+    pub(super) fn floors(&self, channels: &[Channel], settings: &Settings) -> Vec<(usize, f64)> {
+        let age = self.age;
+        let floor = |normal: &Normal| {
+            let channel = channels.get(normal.channel())?;
+            Some((normal.channel(), normal.floor_told(Rule { channel, settings, age })))
+        };
+        self.normals.iter().filter_map(floor).collect()
+    }
+
     /// How far each channel's value is from what was normal at first, in floors.
     pub(super) fn deviations(
         &self,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hub_core::id::{ApplianceId, TraceId};
+use hub_core::id::{ApplianceId, TenantId, TraceId};
 use hub_core::profile::ApplianceProfile;
 use hub_core::shadow::ShadowSaid;
 use hub_core::situation::Observation;
@@ -157,7 +157,9 @@ impl Fake {
         for appliance in watch.missing(rows) {
             watch.admit(&ScoringSubject {
                 appliance,
+                tenant: TenantId::new("acme").unwrap(),
                 profile: "pump-rig".to_owned(),
+                appliance_model: "pump-rig".to_owned(),
                 model: None,
                 checkpoints: [&self.checkpoints, &self.in_shadow]
                     .into_iter()

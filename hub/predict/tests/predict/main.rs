@@ -6,6 +6,7 @@ mod common;
 mod cuts;
 mod detector;
 mod files;
+mod floors;
 mod generic;
 mod generic_input;
 mod judged;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::common::{csv_text, models, pump_rig, pump_rows, washing_rows};
-use hub_core::id::ApplianceId;
+use hub_core::id::{ApplianceId, TenantId};
 use hub_core::situation::Observation;
 use hub_predict::{
     Detector, Detectors, Manner, Model, Progress, Registry, Row, RowRef, Verdict, WINDOWS_MAX, Watch, read_rows,
@@ -42,7 +42,9 @@ fn hub(registry: &Arc<Registry>, mut rows: Vec<StoredRow>, mut count: impl FnMut
         for appliance in watch.missing(&round) {
             watch.admit(&ScoringSubject {
                 appliance,
+                tenant: TenantId::new("acme").unwrap(),
                 profile: round[0].profile.name.clone(),
+                appliance_model: round[0].profile.name.clone(),
                 model: None,
                 checkpoints: Vec::new(),
                 fresh_after: 0,

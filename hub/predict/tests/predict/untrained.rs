@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hub_core::id::ApplianceId;
+use hub_core::id::{ApplianceId, TenantId};
 use hub_core::prediction::UNKNOWN_FAULT;
 use hub_core::situation::Observation;
 use hub_core::watching::WatchState;
@@ -287,7 +287,9 @@ fn a_restarted_baseline_is_learned_again() {
     let admit = |watch: &mut Watch, fresh_after| {
         watch.admit(&ScoringSubject {
             appliance: UNIT,
+            tenant: TenantId::new("acme").unwrap(),
             profile: "boiler".to_owned(),
+            appliance_model: "boiler".to_owned(),
             model: None,
             checkpoints: Vec::new(),
             fresh_after,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hub_core::id::TenantId;
 use hub_core::situation::Observation;
 use hub_core::watching::WatchState;
 use hub_predict::{Detector, Detectors, Manner, Registry, Row, WINDOWS_MAX, Watch, stored};
@@ -28,7 +29,9 @@ fn an_alarm_ends_when_what_raised_it_is_not_known_any_more() {
         let mut watch = Watch::new(Arc::new(registry), &[], Arc::new(()));
         watch.admit(&ScoringSubject {
             appliance: UNIT,
+            tenant: TenantId::new("acme").unwrap(),
             profile: "boiler".to_owned(),
+            appliance_model: "boiler".to_owned(),
             model: None,
             checkpoints: vec![Checkpoint {
                 appliance: UNIT,

@@ -5,11 +5,15 @@
 //! A round takes what waits, at most [`ROWS_MAX`] rows. What tells something is saved with the checkpoint of its detector;
 //! other checkpoints are saved now and then. After a restart detectors are first given again what is in none.
 //!
+//! Where firmware has changed, a baseline starts over with the first reading behind the change ([`firmware`]).
+//!
 //! A row that ends the scoring thread is left out from then on ([`suspect`]): detectors begin again from their checkpoints,
 //! and all other rows are given to them; with the third such row of an appliance, nothing more of it is scored. What the store
 //! refuses is saved one by one, but for what it refuses. All that is passed over is counted.
 
 mod failure;
+mod firmware;
+mod floors;
 mod saving;
 mod suspect;
 
@@ -23,6 +27,8 @@ mod tests;
 use super::{BACKOFF, Figures, PATIENCE, in_time};
 use crate::config::Scoring;
 use failure::ScoringError;
+use firmware::Waiting;
+use floors::InForce;
 use hub_core::clock::CivilClock;
 use hub_core::partition::PARTITIONS;
 use hub_predict::{Failed, Progress, ROWS_MAX, Registry, Scored, Watch};
@@ -44,6 +50,8 @@ pub struct ScoreWorker {
     predictions: Arc<dyn PredictionStore>,
     /// The models that are served now.
     registry: watch::Receiver<Arc<Registry>>,
+    /// Floors of fleets that detectors judge by.
+    floors: InForce,
     clock: Arc<dyn CivilClock>,
     pace: Scoring,
     /// None until the store has told how far scoring has come.
@@ -59,6 +67,8 @@ pub struct ScoreWorker {
     /// What is told to `suspect`.
     progress: Arc<dyn Progress>,
     left_out: LeftOut,
+    /// Firmware that changed, and what waits for something.
+    waiting: Waiting,
     figures: Arc<Figures>,
 }
 
@@ -94,7 +104,8 @@ impl ScoreWorker {
         let suspect = Arc::<Suspect>::default();
         Self {
             telemetry: store.clone(),
-            predictions: store,
+            predictions: store.clone(),
+            floors: InForce::new(store),
             registry,
             clock,
             pace,
@@ -105,6 +116,7 @@ impl ScoreWorker {
             progress: suspect.clone(),
             suspect,
             left_out: LeftOut::default(),
+            waiting: Waiting::default(),
             figures,
         }
     }
@@ -169,6 +181,9 @@ impl ScoreWorker {
         let Some(mut found) = self.look().await? else {
             return Ok(Round::Idle);
         };
+        if self.repeating.is_empty() {
+            self.follow_firmware(&mut found, Instant::now()).await?;
+        }
         let left_out = self.left_out.blank(&mut found.rows);
         self.admit(&found.rows).await?;
         let scored = self.give(found.rows).await?;
@@ -187,10 +202,11 @@ impl ScoreWorker {
         Ok(found.round)
     }
 
-    /// Begins with what the store has, unless that was done; once more when other models are served.
+    /// Begins with what the store has, unless that was done; once more when other models are served, or other floors are in force.
     async fn begin(&mut self) -> Result<(), ScoringError> {
         let is_same = !self.registry.has_changed().unwrap_or(false);
-        if is_same && self.watch.is_some() {
+        let are_others = self.floors.are_others(Instant::now()).await?;
+        if is_same && !are_others && self.watch.is_some() {
             return Ok(());
         }
         if !is_same {
@@ -200,7 +216,8 @@ impl ScoreWorker {
         self.watch = None;
         let offsets = in_time(self.predictions.scored_up_to()).await?;
         let registry = self.registry.borrow_and_update().clone();
-        self.watch = Some(Watch::new(registry, &offsets, self.progress.clone()));
+        let watch = Watch::new(registry, &offsets, self.progress.clone());
+        self.watch = Some(watch.with_floors(self.floors.known()));
         let rows: i64 = offsets
             .iter()
             .map(|offset| (offset.ingest_no - offset.kept_no).max(0))

@@ -62,7 +62,7 @@ fn parts<'a, 'b>(wanted: &'a [Wanted<'b>], stored: &HashMap<String, Stored>) -> 
     for wanted in wanted {
         let weight = match stored.get(wanted.id()).map(|known| wanted.news(known)) {
             Some(news) if !news.is_any() => continue,
-            Some(news) if news.restarted => RESTART_WEIGHT,
+            Some(news) if news.restarted.is_some() => RESTART_WEIGHT,
             Some(_) | None => 1,
         };
         match parts.last_mut().filter(|_| room >= weight) {
@@ -152,11 +152,11 @@ async fn save(
     let owners = owners(&mut *conn, tenant, wanted).await?;
     insert(&mut *conn, tenant, &fresh, &owners, now).await?;
     update(&mut *conn, &changed, &owners).await?;
-    let of = |which: fn(&News<'_>) -> bool| {
-        let chosen = changed.iter().filter(|(_, _, news)| which(news));
-        chosen.map(|(_, known, _)| known.id).collect::<Vec<i64>>()
-    };
-    let (cut, restarted) = (of(|news| news.cut), of(|news| news.restarted));
+    let cut = changed.iter().filter(|(_, _, news)| news.cut);
+    let cut: Vec<i64> = cut.map(|(_, known, _)| known.id).collect();
+    let restarted = changed.iter();
+    let restarted = restarted.filter_map(|(_, known, news)| Some((known.id, news.restarted.clone()?)));
+    let restarted = restarted.collect();
     change::devices(&mut *conn, tenant, &cut).await?;
     situation::restart_baselines(&mut *conn, &restarted, now).await?;
     Ok(changes)

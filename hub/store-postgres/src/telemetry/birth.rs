@@ -2,7 +2,9 @@
 //! up over their starts. As with states, what is older than the stored one changes nothing.
 
 use super::Item;
+use crate::baseline::{self, Said};
 use crate::row::{db, sql, text, word};
+use hub_core::baseline::version;
 use hub_store::birth::{Birth, DROPPED_MAX, StateContent};
 use hub_store::error::Result;
 use hub_store::telemetry::Ingest;
@@ -62,8 +64,18 @@ pub(super) async fn write(conn: &mut PgConnection, items: &[Item<'_>]) -> Result
     // One statement takes one row of each appliance: usually there is one round.
     for round in &rounds {
         keep(conn, round).await?;
+        baseline::told_by_agents(conn, &firmware(round)).await?;
     }
     Ok(())
+}
+
+/// Versions of firmware that birth messages say.
+fn firmware(round: &[Told<'_>]) -> Vec<Said> {
+    let said = round.iter().filter_map(|(appliance, at, birth)| {
+        let version = version(&birth.firmware).map(text)?;
+        Some((*appliance, version, *at))
+    });
+    said.collect()
 }
 
 async fn forget(conn: &mut PgConnection, gone: &[(i64, Timestamp)]) -> Result<()> {

@@ -4,8 +4,10 @@
 
 use super::Item;
 use super::{birth, command};
+use crate::baseline;
 use crate::row::{count, db, sql, text, without_nul};
-use hub_store::bounds::{ATTRIBUTES_MAX, OFFSETS_MAX, STATE_MAX};
+use hub_core::baseline::version;
+use hub_store::bounds::{ATTRIBUTES_MAX, FIRMWARE_ATTRIBUTE, OFFSETS_MAX, STATE_MAX};
 use hub_store::error::Result;
 use hub_store::telemetry::{Ingest, Ingested};
 use jiff::Timestamp;
@@ -144,6 +146,12 @@ async fn attributes(conn: &mut PgConnection, items: &[Item<'_>], answers: &mut [
     .execute(&mut *conn)
     .await
     .map_err(db)?;
+    let firmware = last.iter().filter(|((_, name), _)| name == FIRMWARE_ATTRIBUTE);
+    let firmware = firmware.filter_map(|((appliance, _), (at, value))| {
+        let version = value.as_str().and_then(version).map(text)?;
+        Some((*appliance, version, *at))
+    });
+    baseline::told_by_attributes(&mut *conn, &firmware.collect::<Vec<_>>()).await?;
     sqlx::query(
         "delete from appliance_attribute where ctid = any(array( \
            select a.place from (select distinct unnest($1::bigint[]) as appliance) k cross join lateral ( \

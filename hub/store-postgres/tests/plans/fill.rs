@@ -158,6 +158,7 @@ pub async fn wipe(sql: &mut PgConnection) {
         "mqtt_session",
         "inbound_packet",
         "appliance_birth",
+        "firmware",
         "watching",
         "score_month",
         "shadow",
@@ -333,6 +334,10 @@ fn beside(size: &Size) -> Vec<String> {
             "insert into appliance_birth (appliance, at, boot, model, firmware, sdk, reset, takes_cbor, settings, \
                dropped_events, dropped_telemetry, dropped_events_in_all, dropped_telemetry_in_all) \
              select a.id, '{now}'::timestamptz, {BOOT}, 'WM7', '1.4.2', '0.1.0', 'power_on', true, 1, 0, 0, 0, 0 from {FILLED}"
+        ),
+        format!(
+            "insert into firmware (appliance, told, told_at, baseline, restarts) \
+             select a.id, '1.4.2', '{now}'::timestamptz, '1.4.2', 0 from {FILLED}"
         ),
     ]
 }

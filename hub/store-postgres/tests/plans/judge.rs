@@ -19,13 +19,14 @@ const SHOWN: usize = 200;
 /// Tables that may consist of parts, whose names begin like theirs.
 const IN_PARTS: [&str; 2] = ["telemetry", "late"];
 /// The others that grow with devices or with time.
-const WHOLE: [&str; 20] = [
+const WHOLE: [&str; 21] = [
     "score_month",
     "sequence",
     "checkpoint",
     "appliance",
     "appliance_status",
     "appliance_birth",
+    "firmware",
     "watching",
     "shadow",
     "device_day",

@@ -355,8 +355,8 @@ impl Load<'_> {
                 return;
             }
             assert!(rows.len() as u64 <= WAITING, "{} rows", rows.len());
-            let appliances: BTreeSet<ApplianceId> = rows.iter().map(|row| row.appliance).collect();
-            let appliances: Vec<ApplianceId> = appliances.into_iter().collect();
+            let appliances = Vec::from_iter(BTreeSet::from_iter(rows.iter().map(|row| row.appliance)));
+            self.store.firmware_changes(&appliances).await.unwrap();
             let subjects = self.store.scoring_subjects(&appliances).await.unwrap();
             assert_eq!(subjects.len(), appliances.len());
             let commit = ScoringCommit {

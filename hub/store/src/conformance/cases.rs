@@ -60,6 +60,12 @@ macro_rules! for_each_case {
                 scoring::a_model_keeps_its_own_checkpoint_and_a_new_baseline_none [],
                 scoring::what_detectors_have_saved_is_shown_with_its_time_until_the_baseline_is_restarted [],
                 scoring::what_is_told_of_an_appliance_is_shown_until_something_else_is [Restart],
+                baseline::another_firmware_restarts_the_baseline_and_says_why [Restart],
+                baseline::firmware_is_told_by_the_agent_or_else_by_an_attribute [],
+                baseline::firmware_waits_until_what_was_found_is_closed [],
+                baseline::each_restart_has_its_reason_and_the_newest_are_kept [],
+                floors::floors_are_kept_by_fleet_and_tenants_stay_apart [Restart],
+                floors::floors_are_learned_from_appliances_that_are_watched_and_sound [],
                 shadow::what_a_challenger_says_is_kept_and_opens_nothing [Restart],
                 shadow::a_challenger_that_fails_is_dropped_with_the_reason_until_it_begins_again [],
             }

@@ -12,7 +12,7 @@ use hub_core::id::AccountId;
 /// What each method is to roles. A method that is not here fails the case.
 fn act_of(method: &str) -> Act {
     match method {
-        "appliances" | "appliance" | "saved_detectors" | "unplaced" | "birth" => Act::ReadAppliances,
+        "appliances" | "appliance" | "baseline" | "saved_detectors" | "unplaced" | "birth" => Act::ReadAppliances,
         "findings" | "finding" => Act::ReadFindings,
         "tickets" | "ticket" | "appointments" => Act::ReadTickets,
         "contacts" => Act::ReadCalls,
@@ -20,7 +20,7 @@ fn act_of(method: &str) -> Act {
         "commands" | "command" | "device_attributes" => Act::ReadCommands,
         "quarantine" | "held" => Act::ReadQuarantine,
         "window" | "latest" | "device_daily" => Act::ReadReadings,
-        "fleet_hourly" | "budgets" | "budget" | "families_used" | "release_tallies" | "judged_tickets" => {
+        "fleet_hourly" | "budgets" | "budget" | "families_used" | "floors" | "release_tallies" | "judged_tickets" => {
             Act::ReadFleet
         }
         "device_access" | "groups" | "integrators" | "claim_credentials" | "authority_views" => Act::ReadAccess,

@@ -4,6 +4,7 @@
 use super::Harness;
 use super::budget;
 use super::door::{device, token};
+use super::floors;
 use super::scene::{
     PHONES, after, alarm, appliance, has_a_quiet_past, message, morning, played, quarantine, seen, stored, tenant,
 };
@@ -131,6 +132,7 @@ pub async fn things(store: &dyn Store) -> Things {
         .unwrap();
     closed(store).await;
     budget::keep(store, budget::stopped(), &[]).await;
+    floors::learned(store, "acme").await;
     // Transactions of tests beside hide events for as long as they are open.
     let until = Instant::now() + Duration::from_secs(10);
     while store
@@ -191,7 +193,7 @@ fn command(request: &str) -> Command {
 }
 
 /// Methods that take an actor, each asked for what [`things`] made. Those that change something come last.
-pub const METHODS: [&str; 43] = [
+pub const METHODS: [&str; 45] = [
     "appliances",
     "appliance",
     "saved_detectors",
@@ -209,6 +211,7 @@ pub const METHODS: [&str; 43] = [
     "held",
     "unplaced",
     "birth",
+    "baseline",
     "window",
     "latest",
     "fleet_hourly",
@@ -221,6 +224,7 @@ pub const METHODS: [&str; 43] = [
     "budgets",
     "budget",
     "families_used",
+    "floors",
     "release_tallies",
     "judged_tickets",
     "state_budget",
@@ -282,6 +286,7 @@ pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Thi
         "held" => list(store.held(actor, &[of.held]).await),
         "unplaced" => one(store.unplaced(actor, of.washer).await),
         "birth" => one(store.birth(actor, of.washer).await),
+        "baseline" => one(store.baseline(actor, of.washer).await),
         "window" => one(store.window(actor, of.washer, &window()).await),
         "latest" => one(store.latest(actor, of.washer).await),
         "fleet_hourly" => {
@@ -315,6 +320,7 @@ pub(super) async fn ask(store: &dyn Store, method: &str, actor: &Actor, of: &Thi
             let names = [budget::FAMILY.to_owned()];
             list(store.families_used(actor, &acme, &names).await)
         }
+        "floors" => list(store.floors(actor, &acme).await),
         "release_tallies" => list(store.release_tallies(actor, &acme).await),
         "judged_tickets" => list(store.judged_tickets(actor, &acme).await),
         "state_budget" => {

@@ -263,7 +263,7 @@ impl State {
     }
 
     /// What its device says it is, or else its profile.
-    fn appliance_model(&self, id: ApplianceId) -> Result<String> {
+    pub(super) fn appliance_model(&self, id: ApplianceId) -> Result<String> {
         let said = self.births.get(&id).map(|kept| kept.birth.model.clone());
         let said = said.filter(|model| !model.is_empty());
         Ok(said.unwrap_or(self.appliance(id)?.profile.clone()))

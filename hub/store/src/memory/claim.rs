@@ -7,6 +7,7 @@ use crate::claim::{ClaimStore, ClaimedOwner, OWNER_CLAIM, Opener, OwnerContact, 
 use crate::error::{Result, StoreError};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
+use hub_core::baseline::RestartReason;
 use hub_core::consent::{Consent, Subject, is_refused};
 use hub_core::id::{ApplianceId, DeviceId, HouseholdId, PersonId, TenantId};
 use hub_core::phone_number::PhoneNumber;
@@ -67,7 +68,7 @@ impl ClaimStore for MemoryStore {
         }
         // A new household uses it in another way.
         if before.is_some_and(|before| before != household) {
-            state.restart_baseline(appliance, now)?;
+            state.restart_baseline(appliance, RestartReason::NewOwner, now)?;
         }
         drop(state);
         self.changed();

@@ -11,6 +11,7 @@ use crate::prediction::{
 use crate::telemetry::StoredRow;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
+use hub_core::baseline::Baseline;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
 use hub_core::situation::{Changes, FindingChange, Observation, SituationError};
@@ -24,21 +25,25 @@ impl PredictionStore for MemoryStore {
         let state = self.state();
         let asked: BTreeSet<ApplianceId> = appliances.iter().copied().collect();
         let known = asked.iter().filter_map(|id| state.appliances.get(id));
-        Ok(known
-            .map(|appliance| ScoringSubject {
-                appliance: appliance.id,
-                profile: appliance.profile.clone(),
-                model: appliance.model.clone(),
-                checkpoints: state
-                    .checkpoints_of(appliance.id)
-                    .map(|(kept, _)| kept.clone())
-                    .collect(),
-                fresh_after: state
-                    .baselines
-                    .get(&appliance.id)
-                    .map_or(0, |baseline| baseline.fresh_after),
+        known
+            .map(|appliance| {
+                Ok(ScoringSubject {
+                    appliance: appliance.id,
+                    tenant: appliance.tenant.clone(),
+                    profile: appliance.profile.clone(),
+                    appliance_model: state.appliance_model(appliance.id)?,
+                    model: appliance.model.clone(),
+                    checkpoints: state
+                        .checkpoints_of(appliance.id)
+                        .map(|(kept, _)| kept.clone())
+                        .collect(),
+                    fresh_after: state
+                        .baselines
+                        .get(&appliance.id)
+                        .map_or(0, |baseline| baseline.fresh_after),
+                })
             })
-            .collect())
+            .collect()
     }
 
     async fn scored_up_to(&self) -> Result<Vec<ScoredUpTo>> {
@@ -119,6 +124,24 @@ impl PredictionStore for MemoryStore {
         })
     }
 
+    async fn firmware_changes(&self, appliances: &[ApplianceId]) -> Result<Vec<(ApplianceId, Timestamp)>> {
+        Ok(self.state().firmware_changes(appliances))
+    }
+
+    async fn follow_firmware(&self, appliances: &[ApplianceId], now: Timestamp) -> Result<Vec<ApplianceId>> {
+        self.check_lease()?;
+        let restarted = self.state().follow_firmware(appliances, now)?;
+        if !restarted.is_empty() {
+            self.changed();
+        }
+        Ok(restarted)
+    }
+
+    async fn baseline(&self, actor: &Actor, appliance: ApplianceId) -> Result<Baseline> {
+        actor.may(Act::ReadAppliances)?;
+        self.state().baseline(actor, appliance)
+    }
+
     async fn challenges(&self) -> Result<Vec<KeptChallenge>> {
         let state = self.state();
         Ok(state.shadows.values().map(|shadow| shadow.kept.clone()).collect())
@@ -197,28 +220,5 @@ impl State {
             let key = (checkpoint.appliance, checkpoint.model.clone());
             self.checkpoints.insert(key, (checkpoint.clone(), now));
         }
-    }
-
-    pub(super) fn is_restarted(&self, appliance: ApplianceId) -> bool {
-        self.baselines
-            .get(&appliance)
-            .is_some_and(|baseline| baseline.restarted)
-    }
-
-    /// Those whose baseline was restarted: it starts with rows that are not scored yet.
-    fn take_restarted(&mut self) -> Vec<ApplianceId> {
-        let mut taken = Vec::new();
-        for (id, baseline) in self.baselines.iter_mut().filter(|(_, baseline)| baseline.restarted) {
-            let partition = self
-                .appliances
-                .get(id)
-                .map(|appliance| usize::from(appliance.partition));
-            baseline.restarted = false;
-            baseline.fresh_after = partition.map_or(0, |partition| self.telemetry.scored[partition].ingest_no);
-            taken.push(*id);
-        }
-        self.checkpoints.retain(|(id, _), _| !taken.contains(id));
-        self.watching.retain(|id, _| !taken.contains(id));
-        taken
     }
 }

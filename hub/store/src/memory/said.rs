@@ -4,7 +4,7 @@ use super::ingest::stored;
 use super::state::State;
 use super::{text, without_nul};
 use crate::birth::{Birth, DROPPED_MAX, KeptBirth, StateContent};
-use crate::bounds::{ATTRIBUTES_MAX, OFFSETS_MAX, STATE_MAX};
+use crate::bounds::{ATTRIBUTES_MAX, FIRMWARE_ATTRIBUTE, OFFSETS_MAX, STATE_MAX};
 use crate::telemetry::Ingested;
 use hub_core::id::ApplianceId;
 use jiff::Timestamp;
@@ -69,6 +69,7 @@ impl State {
                     ),
                 };
                 self.births.insert(appliance, kept);
+                self.take_firmware(appliance, &text(&birth.firmware), at);
             }
             StateContent::Gone => {}
             StateContent::Other => {
@@ -89,6 +90,14 @@ impl State {
             if told.1 <= at {
                 *told = (without_nul(value.clone()), at);
             }
+        }
+        // What a device agent says of its own firmware goes before an attribute.
+        let told = self.told.get(&(appliance, FIRMWARE_ATTRIBUTE.to_owned()));
+        if let Some((Value::String(said), _)) = told.filter(|told| told.1 == at).cloned()
+            && values.contains_key(FIRMWARE_ATTRIBUTE)
+            && !self.births.contains_key(&appliance)
+        {
+            self.take_firmware(appliance, &said, at);
         }
         let own = (appliance, String::new())..(ApplianceId(appliance.0 + 1), String::new());
         let mut names: Vec<(Reverse<Timestamp>, String)> = self

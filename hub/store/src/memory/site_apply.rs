@@ -7,6 +7,7 @@ use super::state::{Appliance, State, Tenant};
 use crate::access::AccessChange;
 use crate::error::{Result, StoreError};
 use crate::site::SiteChange;
+use hub_core::baseline::RestartReason;
 use hub_core::id::{ApplianceId, HouseholdId, TenantId};
 use hub_core::site::{self, Device, OWNER, ServicePoint, Site};
 use jiff::Timestamp;
@@ -204,9 +205,11 @@ impl State {
         if new_secret.is_some() && (before.access.secret.is_some() || before.access.old_secret.is_some()) {
             self.tell_access(AccessChange::Device(id));
         }
-        // A new household uses it in another way.
-        if before.profile != wanted.profile || before.household.is_some() && before.household != household {
-            self.restart_baseline(id, now)?;
+        if before.profile != wanted.profile {
+            self.restart_baseline(id, RestartReason::OtherProfile, now)?;
+        } else if before.household.is_some() && before.household != household {
+            // A new household uses it in another way.
+            self.restart_baseline(id, RestartReason::NewOwner, now)?;
         }
         Ok(id)
     }

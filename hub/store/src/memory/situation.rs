@@ -1,9 +1,10 @@
 //! What is open on appliances: taken out of the maps, and what has become of it put back.
 
 use super::not_found;
-use super::state::{Baseline, State};
+use super::state::State;
 use crate::error::Result;
 use crate::ticket::TimelineEntry;
+use hub_core::baseline::RestartReason;
 use hub_core::consent::{KEY_9, Subject};
 use hub_core::finding::{Finding, FindingState};
 use hub_core::id::{ApplianceId, AttemptId, TicketId};
@@ -104,13 +105,9 @@ impl State {
         for refusal in changes.refusals {
             self.refuse(&refusal);
         }
-        for appliance in changes.restarted {
-            let known = self.baselines.get(&appliance);
-            let restarted = Baseline {
-                restarted: true,
-                fresh_after: known.map_or(0, |baseline| baseline.fresh_after),
-            };
-            self.baselines.insert(appliance, restarted);
+        self.firmware.extend(changes.firmware);
+        for (appliance, restart) in changes.restarted {
+            self.note_restart(appliance, restart);
         }
         for told in changes.told {
             self.tell(&told.tenant, &told.kind, told.ticket, told.appliance, told.at);
@@ -119,9 +116,15 @@ impl State {
     }
 
     /// Another unit, or one that serves somebody else.
-    pub(super) fn restart_baseline(&mut self, appliance: ApplianceId, now: Timestamp) -> Result<()> {
+    pub(super) fn restart_baseline(
+        &mut self,
+        appliance: ApplianceId,
+        reason: RestartReason,
+        now: Timestamp,
+    ) -> Result<()> {
         let mut changes = Changes::default();
-        self.situation(appliance, now)?.restart_baseline(now, &mut changes)?;
+        let mut situation = self.situation(appliance, now)?;
+        situation.restart_baseline(reason, now, &mut changes)?;
         self.save(changes)
     }
 

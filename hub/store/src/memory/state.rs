@@ -13,6 +13,7 @@ use crate::credential::{ClaimView, IntegratorView};
 use crate::device::CommandView;
 use crate::error::{Result, StoreError};
 use crate::event::Event;
+use crate::floors::{Fleet, FleetFloors};
 use crate::prediction::Checkpoint;
 use crate::retention::Confirmation;
 use crate::session::KeptSession;
@@ -21,6 +22,7 @@ use crate::ticket::TimelineEntry;
 use hub_core::access::{Credentials, SecretHash};
 use hub_core::actor::Actor;
 use hub_core::appointment::Appointment;
+use hub_core::baseline::{Firmware, Restart};
 use hub_core::budget::Month;
 use hub_core::call_rules::CallRules;
 use hub_core::consent::ConsentEntry;
@@ -79,6 +81,10 @@ pub(super) struct State {
     pub(super) shadows: BTreeMap<String, Shadow>,
     /// Of those whose baseline was ever restarted.
     pub(super) baselines: BTreeMap<ApplianceId, Baseline>,
+    /// The newest restarts of each, the last one at the end.
+    pub(super) restarts: BTreeMap<ApplianceId, Vec<Restart>>,
+    /// As devices told it.
+    pub(super) firmware: BTreeMap<ApplianceId, Firmware>,
     pub(super) findings: BTreeMap<FindingId, Finding>,
     pub(super) tickets: BTreeMap<TicketId, ServiceTicket>,
     pub(super) tallies: BTreeMap<(TenantId, Predicted), Tally>,
@@ -99,6 +105,8 @@ pub(super) struct State {
     pub(super) retentions: BTreeMap<Named, Option<u32>>,
     /// Highest held scores, by appliance, model family and month.
     pub(super) scores: BTreeMap<(ApplianceId, String, Month), f32>,
+    /// By fleet and appliance model.
+    pub(super) floors: BTreeMap<(Fleet, String), FleetFloors>,
     /// By tenant and model family.
     pub(super) ledgers: BTreeMap<Named, Book>,
     pub(super) lease: LeaseRow,

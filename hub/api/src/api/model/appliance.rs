@@ -1,6 +1,6 @@
 //! Appliances and their owners.
 
-use super::{DeviceAgent, Person, Watching};
+use super::{Baseline, DeviceAgent, Person, Watching};
 use crate::api::schema;
 use hub_core::consent::Consent;
 use hub_core::families::Families;
@@ -68,8 +68,8 @@ impl WatchedAppliance {
     }
 }
 
-/// An appliance with whether it is watched, what its newest samples hold that its profile does not know, and what its device
-/// agent says.
+/// An appliance with whether it is watched, what its newest samples hold that its profile does not know, what its device agent
+/// says, and why its baseline has started over.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApplianceDetail {
     #[serde(flatten)]
@@ -80,6 +80,8 @@ pub(crate) struct ApplianceDetail {
     out_of_range_channels: Vec<String>,
     /// What its device agent last said of itself, if it runs one of ours.
     device_agent: Option<DeviceAgent>,
+    /// What its detector learns as normal: under which firmware, and why that has started over.
+    baseline: Baseline,
 }
 
 impl ApplianceDetail {
@@ -88,12 +90,14 @@ impl ApplianceDetail {
         families: &Families,
         unplaced: Unplaced,
         device_agent: Option<DeviceAgent>,
+        baseline: Baseline,
     ) -> Self {
         Self {
             appliance: WatchedAppliance::of(view, families),
             unknown_channels: unplaced.unknown,
             out_of_range_channels: unplaced.out_of_range,
             device_agent,
+            baseline,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Model families: budgets, scores that follow, breakers, and what became of predictions.
 
-use super::Release;
+use super::{Floors, Release};
 use crate::api::models_list::ShownModel;
 use crate::api::schema;
 use hub_core::budget::history::WouldHave;
@@ -32,6 +32,9 @@ pub(crate) struct Model {
     reliability: Vec<ReliabilityBin>,
     /// Where its predictions stand on their way to calls that nobody approves, by version and fault class; those that people have judged.
     releases: Vec<Release>,
+    /// Floors that fleets have shown, by version, profile and appliance model. Other appliances are judged by those of the model's own
+    /// table, where it judges by floors.
+    floors: Vec<Floors>,
     /// What happened last, newest first; at most 100 lines.
     book: Vec<BookLine>,
 }
@@ -168,6 +171,7 @@ impl From<ShownModel> for Model {
             appliance_models: ledger.models().iter().map(Into::into).collect(),
             reliability: shown.reliability.into_iter().map(Into::into).collect(),
             releases: shown.releases.into_iter().map(Into::into).collect(),
+            floors: shown.floors.into_iter().map(Into::into).collect(),
             book: shown.budget.lines.into_iter().map(Into::into).collect(),
             family: shown.budget.family,
         }

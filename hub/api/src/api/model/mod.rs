@@ -2,11 +2,13 @@
 
 mod appliance;
 mod appointment;
+mod baseline;
 mod budget;
 mod command;
 mod contact;
 mod device_agent;
 mod finding;
+mod floors;
 mod household;
 mod normal;
 mod page;
@@ -18,11 +20,13 @@ mod watching;
 
 pub(crate) use appliance::{Appliance, ApplianceDetail, Owner, WatchedAppliance};
 pub(crate) use appointment::{Appointment, AppointmentSummary, Slot};
+pub(crate) use baseline::Baseline;
 pub(crate) use budget::Model;
 pub(crate) use command::Command;
 pub(crate) use contact::Contact;
 pub(crate) use device_agent::DeviceAgent;
 pub(crate) use finding::Finding;
+pub(crate) use floors::Floors;
 pub(crate) use household::Person;
 pub(crate) use normal::LearnedNormal;
 pub(crate) use page::{Page, PageQuery, limit};

@@ -1,8 +1,8 @@
 //! What is known of one appliance.
 
-use super::device_agent;
 use super::presence::{last_sample, presence};
-use super::{baseline, waiting, watching};
+use super::{baseline, device_agent, normal};
+use super::{waiting, watching};
 use crate::pages::parts::fact::fact;
 use crate::pages::parts::live::live_note;
 use crate::pages::parts::ticket_table::table;
@@ -58,12 +58,14 @@ pub(crate) async fn page(visitor: Visitor, Path(id): Path<i64>) -> Result<Markup
         Some(kept) => Some((kept, version_told(&store.device_attributes(actor, id).await?.shared))),
         None => None,
     };
+    let learned = store.baseline(actor, id).await?;
     let title = format!("{} {}", visitor.reader.family(&view.profile), view.device);
     let agent = agent.as_ref().map(|(kept, told)| (kept, *told));
     let body = html! {
         (render(&visitor.reader, &view, &unplaced, agent, &latest, &commands, &own))
         (waiting::render(&visitor.reader, &view.profile, &waiting))
         (normal::render(&visitor.reader, &view.profile, &normal))
+        (baseline::render(&visitor.reader, &learned, now, &format!("appliance:{id}")))
     };
     Ok(visitor.page(&title, &body))
 }

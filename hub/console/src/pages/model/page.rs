@@ -1,6 +1,6 @@
 //! The page of a maker's model families.
 
-use super::{scores, story};
+use super::{floors, scores, story};
 use crate::chart;
 use crate::pages::parts::address::in_query;
 use crate::pages::parts::fact::fact;
@@ -97,6 +97,7 @@ fn family(reader: &Reader, of: &TenantId, model: &ShownModel, now: Timestamp) ->
             @if reader.may(Act::SetBudgets) { (statement(reader, of, name, ledger)) }
             h3 { (reader.t("scores")) }
             (scores::table(reader, ledger))
+            (floors::render(reader, model))
             h3 { (reader.t("reliability")) }
             (chart::reliability(reader, name, &model.reliability))
             h3 { (reader.t("releases")) }

@@ -10,6 +10,8 @@ use hub_core::budget::precision::Counted;
 use hub_core::budget::{Budgets, Draws, Month};
 use hub_core::release::{Basis, EvidenceKind, Predicted, Release, Tally};
 use hub_store::budget::{FamilyBudget, LedgerLine};
+use hub_store::floors::{Fleet, FleetFloors};
+use jiff::civil::date;
 use std::collections::BTreeMap;
 
 fn learned() -> (Ledger, Vec<LedgerChange>) {
@@ -64,6 +66,8 @@ fn shown(ledger: Ledger, changes: Vec<LedgerChange>, reliability: Vec<Bin>) -> S
         },
         reliability,
         releases: Vec::new(),
+        by_floors: true,
+        floors: Vec::new(),
     }
 }
 
@@ -95,6 +99,17 @@ pub(super) fn pages(reader: &Reader) -> Vec<String> {
         },
     };
     let mut first = shown(ledger, changes, vec![bin]);
+    first.floors = vec![FleetFloors {
+        fleet: Fleet {
+            tenant: makers[0].clone(),
+            model: "washing-machine/1".to_owned(),
+            profile: "washing-machine".to_owned(),
+        },
+        appliance_model: "WM <7>".to_owned(),
+        month: Month::of(date(2026, 11, 1)),
+        floors: [("motor_current_a".to_owned(), 0.08)].into(),
+        appliances: 212,
+    }];
     first.releases = vec![release("drain_pump_wear", 14, 7), release("unknown_fault", 1, 0)];
     let all = [
         first,
@@ -123,6 +138,7 @@ fn a_family_says_what_is_accepted_what_follows_and_what_has_stopped() {
         "but no part is named",
         "5 approved, 2 refused",
         "laboratory",
+        "floors learned from 212 appliances, 2026-11",
     ] {
         assert!(
             told(&english[0]).contains(piece),
@@ -133,6 +149,7 @@ fn a_family_says_what_is_accepted_what_follows_and_what_has_stopped() {
     assert!(told(&english[1]).contains("kim lets calls go on until"));
     assert!(told(&english[1]).contains("and no call about it was approved or refused"));
     assert!(told(&english[2]).contains("each alarm opens a ticket"));
+    assert!(told(&english[2]).contains("Floors of the model's own table"));
     assert!(told(&english[2]).contains("as nobody has stated anything else"));
     let chinese = pages(&reader(Language::ZhCn));
     assert!(told(&chinese[0]).contains("30 中 12 正确"));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::baseline::RestartReason;
 use crate::call_rules::HoldReason;
 use crate::contact::ContactPhase;
 use crate::finding::COOL_DOWN;
@@ -318,9 +319,12 @@ fn what_a_restarted_baseline_says_does_not_count() {
     let mut unit = Unit::new();
     unit.sees(alarm("pump", 0.95, Severity::Major));
     let mut changes = Changes::default();
-    unit.situation.restart_baseline(morning(), &mut changes).unwrap();
+    let reason = RestartReason::NewOwner;
+    unit.situation
+        .restart_baseline(reason, morning(), &mut changes)
+        .unwrap();
     assert_eq!(told(&changes), ["finding.cleared", "ticket.finding_cleared"]);
-    assert!(changes.restarted.contains(&ApplianceId(1)));
+    assert!(changes.restarted.contains_key(&ApplianceId(1)));
     assert!(unit.sees(alarm("pump", 0.99, Severity::Major)).is_empty());
     assert!(unit.sees(CLEAR).is_empty());
 }

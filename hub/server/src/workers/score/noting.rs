@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use hub_core::actor::Actor;
+use hub_core::baseline::Baseline;
 use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, FindingId};
 use hub_core::situation::FindingChange;
@@ -99,6 +100,18 @@ impl PredictionStore for Noting {
 
     async fn saved_detectors(&self, actor: &Actor, appliance: ApplianceId) -> Result<SavedDetectors> {
         self.store.saved_detectors(actor, appliance).await
+    }
+
+    async fn firmware_changes(&self, appliances: &[ApplianceId]) -> Result<Vec<(ApplianceId, Timestamp)>> {
+        self.store.firmware_changes(appliances).await
+    }
+
+    async fn follow_firmware(&self, appliances: &[ApplianceId], now: Timestamp) -> Result<Vec<ApplianceId>> {
+        self.store.follow_firmware(appliances, now).await
+    }
+
+    async fn baseline(&self, actor: &Actor, appliance: ApplianceId) -> Result<Baseline> {
+        self.store.baseline(actor, appliance).await
     }
 
     async fn challenges(&self) -> Result<Vec<KeptChallenge>> {

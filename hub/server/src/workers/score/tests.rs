@@ -1,5 +1,6 @@
 //! The worker on a store in memory: rows that cannot be scored.
 
+mod firmware;
 mod levels;
 mod told;
 
@@ -8,11 +9,13 @@ use super::noting::Noting;
 use super::*;
 use crate::workers::passed_over::Passed;
 use hub_core::actor::Actor;
+use hub_core::budget::Month;
 use hub_core::clock::ManualClock;
 use hub_core::id::{ApplianceId, DeviceId, TenantId};
 use hub_core::partition::partition;
 use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_predict::RowRef;
+use hub_store::floors::{Fleet, FleetFloors, FloorStore};
 use hub_store::lease::LeaseStore;
 use hub_store::memory::MemoryStore;
 use hub_store::prediction::PredictionStore;
@@ -364,4 +367,32 @@ async fn a_round_takes_the_models_that_are_served_then() {
             .iter()
             .all(|id| worker.watch.as_ref().unwrap().state(*id).is_none())
     );
+}
+
+/// Floors follow a fleet while the hub runs: detectors go on from their checkpoints, and a restart comes to the same.
+#[tokio::test]
+async fn other_floors_begin_no_baseline_again() {
+    let world = World::new().await;
+    let mut worker = world.worker();
+    assert_eq!(run(&mut worker).await, Ran::default());
+    let before = world.states(&worker);
+    let floors = FleetFloors {
+        fleet: Fleet {
+            tenant: TenantId::new("acme").unwrap(),
+            model: "generic/1".to_owned(),
+            profile: "fridge".to_owned(),
+        },
+        appliance_model: "fridge".to_owned(),
+        month: Month::at(start()),
+        floors: [("power_w".to_owned(), 0.1)].into(),
+        appliances: 30,
+    };
+    world.store.save_floors(&[floors], Month::at(start())).await.unwrap();
+    // Not with every round.
+    assert_eq!(run(&mut worker).await, Ran::default());
+    worker.floors.asked_at = None;
+    assert_eq!(run(&mut worker).await, Ran { failures: 0, again: 1 });
+    assert_eq!(world.states(&worker), before);
+    worker.floors.asked_at = None;
+    assert_eq!(run(&mut worker).await, Ran::default(), "the same floors");
 }

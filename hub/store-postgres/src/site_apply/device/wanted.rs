@@ -1,6 +1,7 @@
 //! A device as it is declared beside the same as it is stored, and what of it is news.
 
 use crate::site_apply::note;
+use hub_core::baseline::RestartReason;
 use hub_core::id::TenantId;
 use hub_core::site::Device;
 use hub_store::error::{Result, StoreError};
@@ -45,7 +46,7 @@ pub(super) struct News<'a> {
     /// Its session ends.
     pub(super) cut: bool,
     /// Its baseline begins again.
-    pub(super) restarted: bool,
+    pub(super) restarted: Option<RestartReason>,
 }
 
 impl<'a> Wanted<'a> {
@@ -95,8 +96,12 @@ impl<'a> Wanted<'a> {
             declared: self.by_file && !known.declared,
             // In either case: it was read by the profile of its log-in.
             cut: secret.is_some() && had_secret || other_profile,
-            // A new owner uses it in another way.
-            restarted: other_profile || known.owner.is_some() && other_owner,
+            restarted: match (other_profile, known.owner.is_some() && other_owner) {
+                (true, _) => Some(RestartReason::OtherProfile),
+                // A new owner uses it in another way.
+                (false, true) => Some(RestartReason::NewOwner),
+                (false, false) => None,
+            },
         }
     }
 
