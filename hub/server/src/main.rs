@@ -5,6 +5,10 @@ use hub_server::commands::Cli;
 use hub_server::terminal::complain;
 use std::time::Duration;
 
+/// The system's allocator keeps what a round of alarms or a start took once, in one pool a thread (ADR 50).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// At the end, what still runs is waited for so long: a task that spins would keep the process from ending.
 const LAST_WAIT: Duration = Duration::from_secs(3);
 

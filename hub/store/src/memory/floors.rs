@@ -74,7 +74,7 @@ impl State {
             .filter(|told| told.state == WatchState::Watched && told.model.as_deref() == Some(fleet.model.as_str()));
         let since = told.and_then(|told| told.since).filter(|since| *since <= watched_since);
         let checkpoint = self.checkpoints.get(&(id, fleet.model.clone()));
-        let (Some(since), Some(checkpoint)) = (since, checkpoint) else {
+        let (Some(since), Some((checkpoint, _))) = (since, checkpoint) else {
             return Ok(None);
         };
         let found = |ticket: &ServiceTicket| {
