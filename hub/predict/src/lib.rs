@@ -53,7 +53,7 @@ pub use manifest::Manifest;
 pub use model::{Model, ModelError, load_manifest};
 pub use network::{Reconstruction, ScoreError, Window};
 pub use registry::{Registry, RegistryError, model_files};
-pub use run_features::{FromRows, RunFeature, RunReader, Source, Take};
+pub use run_features::{FromRows, RunFeature, RunFigures, RunReader, Source, Take};
 pub use score::{ScoreCsvError, Times, score_csv, score_rows};
 pub use serving::{Serving, ServingError};
 pub use stamps::{Stamps, stamps};

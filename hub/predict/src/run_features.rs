@@ -85,7 +85,7 @@ struct Places {
     per: Option<usize>,
 }
 
-/// Figures of a run as far as its rows have come. Some 10 bytes a figure between runs, and at most 70 while one lasts.
+/// Figures of a run as far as its rows have come. Some 20 bytes a figure between runs, and 50 while one lasts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunFigures {
     /// Rows so far, the one before the run among them.
