@@ -59,6 +59,10 @@ pub struct FaultPrediction {
     pub since: Timestamp,
     /// At most five, largest share first.
     pub top: Vec<Contribution>,
+    /// The model has a level of its own for calls about this class, and it was not held: nobody is rung about it unless a person asks for
+    /// that or approves it. Never of a model without such levels.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub below_call_level: bool,
     /// What the model states of its evidence for this class. Predictions of before this was kept are as a simulator's.
     #[serde(default)]
     pub basis: Basis,

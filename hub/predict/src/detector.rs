@@ -375,6 +375,7 @@ impl Detector {
             score: state.held_peak,
             model: self.model.clone(),
             model_hash: Some(model.hash().to_owned()),
+            below_call_level: false,
             at: v.at,
             since: state.since.unwrap_or(v.at),
             top: self.contributions(v, watched, manifest),

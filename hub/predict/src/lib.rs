@@ -48,7 +48,7 @@ mod watch;
 pub use batch::{Batch, Detectors, Failed, Judged, Manner, Progress, ROWS_MAX, RowRef, WINDOWS_MAX, is_reading};
 pub use detector::{CheckpointError, Detector, Pending, Standing, Taken};
 pub use found::Found;
-pub use golden::golden_life;
+pub use golden::{golden_life, golden_runs};
 pub use manifest::Manifest;
 pub use model::{Model, ModelError, load_manifest};
 pub use network::{Reconstruction, ScoreError, Window};

@@ -1,10 +1,15 @@
 //! `manifest.toml` of a model folder: everything about a model that is not a weight.
 
 mod check;
+mod faults;
 mod generic;
 mod shipped;
 
 pub use check::ManifestError;
+pub use faults::{
+    FaultsError, FaultsFile, FigureCondition, FigureRule, MetricRows, RowsRule, Share, SignatureRule, Within,
+};
+pub(crate) use faults::{Named, Shown};
 pub use generic::{ConditionRule, DetectorKind, Generic};
 pub(crate) use generic::{Kit, channels};
 pub(crate) use shipped::{FAMILY, Role, role};
@@ -44,7 +49,8 @@ pub struct Manifest {
     pub probability: Option<Probability>,
     /// How a fault gets its name.
     pub classification: Classification,
-    /// The features, in the order of the network's input.
+    /// The features, in the order of the network's input; kind `named` may do without.
+    #[serde(default)]
     pub features: Vec<Feature>,
     /// Tickets and calls that the model may cause. Stated by its maker and kept with the model; no rule of the hub reads it.
     pub budgets: Budgets,
@@ -264,7 +270,7 @@ pub struct Classification {
     pub min_cosine: f64,
     /// Severity of an unknown fault.
     pub unknown_severity: Severity,
-    /// The classes; without a network none.
+    /// The classes; of kind `generic` none.
     #[serde(default)]
     pub classes: Vec<FaultClass>,
 }
@@ -285,7 +291,8 @@ pub struct FaultClass {
     pub spoken: Localised,
     /// How bad it gets.
     pub severity: Severity,
-    /// Direction of the scaled deviation by feature; features not named are 0.
+    /// Direction of the scaled deviation by feature; features not named are 0. Without a network none: `faults.toml` has what it moves.
+    #[serde(default)]
     pub signature: BTreeMap<String, f64>,
 }
 
@@ -345,6 +352,7 @@ impl Manifest {
             (class.name.clone(), FaultWords { name, spoken })
         });
         let own = |feature: &Feature| Some((feature.name.clone(), feature.words.clone()?));
+        let figures = self.detector.iter().flat_map(|rule| rule.words.clone());
         let stated = self.evidence.verdicts.keys();
         let bases = stated.map(|class| (class.clone(), self.evidence.basis(class)));
         ModelWords {
@@ -352,7 +360,7 @@ impl Manifest {
             profile: self.profile.clone(),
             version: self.version,
             faults: faults.collect(),
-            features: self.features.iter().filter_map(own).collect(),
+            features: self.features.iter().filter_map(own).chain(figures).collect(),
             basis: self.evidence.basis(""),
             bases: bases.collect(),
         }

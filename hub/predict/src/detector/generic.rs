@@ -166,6 +166,7 @@ impl Own {
                         basis: manifest.evidence.basis(UNKNOWN_FAULT),
                         verdicts: None,
                         model_hash: None,
+                        below_call_level: false,
                         score: in_force as f32,
                         model: manifest.id(),
                         at: step.at,
