@@ -3,14 +3,16 @@
 mod checkpoint;
 mod generic;
 mod intake;
+mod named;
 mod span;
+mod window;
 
 pub use checkpoint::CheckpointError;
 pub use intake::Standing;
 
 use std::collections::VecDeque;
 
-use hub_core::prediction::{Contribution, Evidence, FaultPrediction, Severity};
+use hub_core::prediction::{Evidence, FaultPrediction, Severity};
 use hub_core::profile::ApplianceProfile;
 use hub_core::watching::Unjudged;
 use jiff::Timestamp;
@@ -19,18 +21,19 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::{Baseline, Deviation, Moments};
 use crate::evidence::Recent;
 use crate::features::{Sensors, Step};
-use crate::gather::Need;
+use crate::generic::Told;
 use crate::manifest::Manifest;
 use crate::model::{Model, Rules};
 use crate::naming;
 use crate::network::{Reconstruction, Window};
-use crate::persistence::{AlarmState, Persistence};
+use crate::persistence::Persistence;
 use crate::resampler::Resampler;
 use crate::table::Row;
 use crate::verdict::Verdict;
 use generic::{Own, Said};
 use intake::Intake;
 use span::Span;
+use window::{score, slide};
 
 /// State of one appliance under one model. Bounded: one window, the evidence ring and the baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +63,8 @@ enum Stage {
     Watching(Baseline),
     /// Of a model without a network: nothing else of the state is used but what takes rows in.
     Generic(Box<Own>),
+    /// The same of a model that names faults without a network.
+    Named(Box<named::Own>),
 }
 
 /// A model step that waits for its reconstruction.
@@ -71,6 +76,7 @@ pub struct Pending {
     suspect: Vec<usize>,
     watched: Option<Watched>,
     said: Option<Said>,
+    named: Option<Box<named::Said>>,
 }
 
 /// What comes of a reading.
@@ -103,20 +109,30 @@ impl Detector {
     }
 
     /// The same with another length of calibration: rows, or programme runs for rule `cycle`; at least 10. Without a network steps, 40
-    /// to 400.
+    /// to 400; named faults have a length of their own.
     pub fn with_calibration(model: &Model, calibrate: u32) -> Detector {
         let rules = model.rules();
         let Some(kit) = rules.kit else {
             return Self::for_manifest(rules.manifest, calibrate);
         };
-        let own = Own::new(kit, calibrate);
+        let (stage, need) = match named::Own::new(kit) {
+            Some(own) => {
+                let need = own.calibration().map_or(0, |(_, need)| need);
+                (Stage::Named(Box::new(own)), need)
+            }
+            None => {
+                let own = Own::new(kit, calibrate);
+                let need = own.need();
+                (Stage::Generic(Box::new(own)), need)
+            }
+        };
         Detector {
             model: kit.state.clone(),
-            calibrate: own.need(),
+            calibrate: need,
             calibrated: 0,
             resampler: Resampler::new(rules.manifest),
             sensors: Sensors::new(0),
-            stage: Stage::Generic(Box::new(own)),
+            stage,
             window: VecDeque::new(),
             persistence: Persistence::new(),
             span: Span::new(0),
@@ -153,12 +169,27 @@ impl Detector {
     pub fn alarming(&self) -> bool {
         match &self.stage {
             Stage::Generic(own) => own.alarming(),
+            Stage::Named(own) => own.alarming(),
             Stage::Calibrating(_) | Stage::Watching(_) => self.persistence.alarm(),
         }
     }
 
+    /// Takes what the hub was told of the appliance before its next reading. A detector of named faults keeps what had grown before a
+    /// change; every other one learns its baseline again, and an alarm that stands is not told of any more.
+    pub fn told(&mut self, model: &Model, what: Told) {
+        match (&mut self.stage, model.rules().kit) {
+            (Stage::Named(own), Some(kit)) => {
+                own.told(kit, what);
+                self.calibrated = own.calibration().map_or(self.calibrate, |(have, _)| have);
+            }
+            (Stage::Calibrating(_) | Stage::Watching(_) | Stage::Generic(_) | Stage::Named(_), _) => {
+                *self = Self::with_calibration(model, self.calibrate);
+            }
+        }
+    }
+
     /// Score with which the alarm that stands was told; of a state that does not say it, what was held at most.
-    pub(crate) fn told(&self) -> f32 {
+    pub(crate) fn told_score(&self) -> f32 {
         self.told.unwrap_or_else(|| self.persistence.held_peak().max(1.0))
     }
 
@@ -169,9 +200,11 @@ impl Detector {
 
     /// What the alarm that stands after the newest concluded step was named, and how probable it has become: no verdict of
     /// this alarm has said more. None if no alarm stands.
-    pub fn standing(&self, model: &Model) -> Option<(&str, f32)> {
-        if let Stage::Generic(own) = &self.stage {
-            return own.standing(model.manifest());
+    pub fn standing<'a>(&'a self, model: &'a Model) -> Option<(&'a str, f32)> {
+        match &self.stage {
+            Stage::Generic(own) => return own.standing(model.manifest()),
+            Stage::Named(own) => return own.standing(model.manifest(), model.rules().kit?),
+            Stage::Calibrating(_) | Stage::Watching(_) => {}
         }
         let (class, _) = self.fault.as_ref().filter(|_| self.persistence.alarm())?;
         let probability = naming::probability(self.persistence.held_peak(), model.manifest().probability.as_ref());
@@ -201,7 +234,7 @@ impl Detector {
     }
 
     fn take_row(&mut self, rules: Rules<'_>, row: &Row, received_at: Timestamp) -> Taken {
-        let need = Need::of(rules.manifest, rules.profile);
+        let need = rules.need();
         let (rows, unjudged) = self.intake.gather.push(row, received_at, &need);
         let steps = self.take_rows(rules, &rows);
         self.note(unjudged, rows.len(), &need, row.at.min(received_at), rules.manifest);
@@ -211,7 +244,7 @@ impl Detector {
     /// Takes what is still gathered, of a unit whose readings have ended: the steps that it completes. None if nothing is.
     pub(crate) fn take_rest(&mut self, model: &Model) -> Option<Vec<Pending>> {
         let rules = model.rules();
-        let need = Need::of(rules.manifest, rules.profile);
+        let need = rules.need();
         let row = self.intake.gather.end(&need)?;
         let steps = self.take_rows(rules, std::slice::from_ref(&row));
         self.note(None, 1, &need, row.at, rules.manifest);
@@ -230,8 +263,10 @@ impl Detector {
 
     fn advance(&mut self, rules: Rules<'_>, row: &Row) -> Vec<Pending> {
         let Rules { manifest, profile, .. } = rules;
-        if let Stage::Generic(own) = &mut self.stage {
-            own.see(row, rules);
+        match &mut self.stage {
+            Stage::Generic(own) => own.see(row, rules),
+            Stage::Named(own) => own.see(row, rules),
+            Stage::Calibrating(_) | Stage::Watching(_) => {}
         }
         let counts_rows = matches!(self.resampler, Resampler::Period(_));
         if counts_rows && self.calibrated < self.calibrate {
@@ -241,15 +276,23 @@ impl Detector {
         }
         let completed = self.resampler.push(manifest, profile, row);
         self.note_completed(&completed, rules);
-        let steps = completed.steps.into_iter();
         match (&mut self.stage, rules.kit) {
             (Stage::Generic(own), Some(kit)) => {
+                let steps = completed.steps.into_iter();
                 let steps = steps.map(|step| own.step(step, manifest, kit)).collect();
                 self.calibrated = own.have();
                 steps
             }
-            (Stage::Generic(_), None) => Vec::new(),
-            (Stage::Calibrating(_) | Stage::Watching(_), _) => steps.map(|step| self.observe(step, manifest)).collect(),
+            (Stage::Named(own), Some(kit)) => {
+                let runs = own.take(row, completed, self.resampler.is_under_way(), manifest, kit);
+                self.calibrated = own.calibration().map_or(self.calibrate, |(have, _)| have);
+                self.note_named(runs)
+            }
+            (Stage::Generic(_) | Stage::Named(_), None) => Vec::new(),
+            (Stage::Calibrating(_) | Stage::Watching(_), _) => {
+                let steps = completed.steps.into_iter();
+                steps.map(|step| self.observe(step, manifest)).collect()
+            }
         }
     }
 
@@ -267,7 +310,7 @@ impl Detector {
         }
         let watched = match &mut self.stage {
             // Its steps do not come here.
-            Stage::Generic(_) => None,
+            Stage::Generic(_) | Stage::Named(_) => None,
             Stage::Calibrating(moments) => {
                 moments.add(&features);
                 self.intake.levels.add(&features, self.calibrate, manifest);
@@ -310,6 +353,7 @@ impl Detector {
             suspect,
             watched,
             said: None,
+            named: None,
         }
     }
 
@@ -318,7 +362,7 @@ impl Detector {
         let manifest = model.manifest();
         let mut verdict = Verdict {
             at: pending.at,
-            calibrating: pending.watched.is_none() && pending.said.is_none(),
+            calibrating: pending.watched.is_none() && pending.said.is_none() && pending.named.is_none(),
             judged: false,
             score: 0.0,
             held: 0.0,
@@ -326,20 +370,28 @@ impl Detector {
             autoencoder_score: 0.0,
             alarm: false,
             prediction: None,
+            apart: Vec::new(),
             contributions: vec![0.0; manifest.features.len()],
             values: pending.raw,
             suspect: pending.suspect,
         };
-        if let Stage::Generic(own) = &mut self.stage {
-            if let Some(said) = pending.said {
+        match (&mut self.stage, pending.said, pending.named) {
+            (Stage::Generic(own), Some(said), _) => {
                 if pending.after_gap {
                     self.persistence.interrupt();
                 }
                 let state = said.hold(&mut self.persistence, verdict.at, manifest);
                 own.draw(verdict.at, &said, manifest);
                 said.tell(&mut verdict, state, model);
+                return verdict;
             }
-            return verdict;
+            (Stage::Named(own), _, Some(said)) => {
+                own.draw(verdict.at, &said, manifest);
+                said.tell(&mut verdict, model);
+                return verdict;
+            }
+            (Stage::Generic(_) | Stage::Named(_), ..) => return verdict,
+            (Stage::Calibrating(_) | Stage::Watching(_), ..) => {}
         }
         if let Some(watched) = &pending.watched {
             if pending.after_gap {
@@ -356,95 +408,15 @@ impl Detector {
         verdict
     }
 
-    fn predict(&mut self, v: &Verdict, state: AlarmState, watched: &Watched, model: &Model) -> Option<FaultPrediction> {
-        let manifest = model.manifest();
-        if !state.alarm {
-            self.fault = None;
-            return None;
-        }
-        // Named once, when the alarm rises: a name that changed with every step would open a ticket each time.
-        let span = &self.span;
-        let name = || naming::classify(&span.scaled, &manifest.features, &manifest.classification);
-        let (fault_class, severity) = self.fault.get_or_insert_with(name).clone();
-        Some(FaultPrediction {
-            basis: manifest.evidence.basis(&fault_class),
-            fault_class,
-            severity,
-            probability: naming::probability(state.held_peak, manifest.probability.as_ref()),
-            verdicts: None,
-            score: state.held_peak,
-            model: self.model.clone(),
-            model_hash: Some(model.hash().to_owned()),
-            below_call_level: false,
-            at: v.at,
-            since: state.since.unwrap_or(v.at),
-            top: self.contributions(v, watched, manifest),
-        })
-    }
-
-    fn contributions(&self, verdict: &Verdict, watched: &Watched, manifest: &Manifest) -> Vec<Contribution> {
-        let mut order: Vec<usize> = (0..manifest.features.len()).collect();
-        order.sort_by(|a, b| verdict.contributions[*b].total_cmp(&verdict.contributions[*a]));
-        let contribution = |i: usize| {
-            let (baseline_mean, baseline_deviation) = watched.normal[i];
-            Contribution {
-                channel: manifest.features[i].name.clone(),
-                share: verdict.contributions[i],
-                value: self.span.mean(i).unwrap_or(baseline_mean),
-                baseline_mean,
-                baseline_deviation,
-                unit: manifest.features[i].unit.clone(),
-            }
-        };
-        order.into_iter().take(5).map(contribution).collect()
-    }
-
     /// The recent past to freeze with a ticket: what the prediction's features and the score did, at most 300 points.
     pub fn evidence(&self, model: &Model, prediction: &FaultPrediction) -> Evidence {
-        let rules = model.rules();
-        if let (Stage::Generic(own), Some(kit)) = (&self.stage, rules.kit) {
-            return own.evidence(kit, prediction);
+        let manifest = model.manifest();
+        match (&self.stage, model.rules().kit) {
+            (Stage::Generic(own), Some(kit)) => own.evidence(kit, prediction),
+            (Stage::Named(own), Some(kit)) => own.evidence(manifest, kit, prediction),
+            (Stage::Calibrating(_) | Stage::Watching(_) | Stage::Generic(_) | Stage::Named(_), _) => {
+                self.recent.evidence(manifest, prediction)
+            }
         }
-        self.recent.evidence(model.manifest(), prediction)
     }
-}
-
-/// Adds the step to the window and gives the window once it is full.
-fn slide(window: &mut VecDeque<f32>, deviation: &Deviation, manifest: &Manifest) -> Option<Window> {
-    let autoencoder = manifest.autoencoder.as_ref()?;
-    let clip = autoencoder.clip;
-    window.extend(deviation.scaled.iter().map(|z| (*z as f32).clamp(-clip, clip)));
-    let features = manifest.features.len();
-    let whole = autoencoder.window * features;
-    window.drain(..window.len().saturating_sub(whole));
-    let full = window.len() == whole;
-    full.then(|| Window {
-        scaled: (0..features)
-            .flat_map(|i| window.iter().skip(i).step_by(features).copied())
-            .collect(),
-    })
-}
-
-/// Both scores and each feature's share: half from the distance, half from the reconstruction.
-fn score(verdict: &mut Verdict, deviation: &Deviation, made: Option<&Reconstruction>, manifest: &Manifest) {
-    verdict.baseline_score = (deviation.distance / manifest.baseline.threshold) as f32;
-    let from_baseline = shares(deviation.parts.iter().copied());
-    let (Some(made), Some(autoencoder)) = (made, &manifest.autoencoder) else {
-        verdict.contributions = from_baseline;
-        return;
-    };
-    verdict.judged = true;
-    verdict.autoencoder_score = (made.total() / autoencoder.threshold) as f32;
-    verdict.score = verdict.baseline_score.min(verdict.autoencoder_score);
-    let from_network = shares(made.errors.iter().map(|e| f64::from(*e)));
-    verdict.contributions = from_baseline
-        .iter()
-        .zip(&from_network)
-        .map(|(a, b)| (a + b) / 2.0)
-        .collect();
-}
-
-fn shares(parts: impl Iterator<Item = f64> + Clone) -> Vec<f32> {
-    let sum: f64 = parts.clone().sum();
-    parts.map(|p| if sum > 0.0 { (p / sum) as f32 } else { 0.0 }).collect()
 }

@@ -141,6 +141,11 @@ impl RunReader {
         places.flat_map(|of| [Some(of.channel), of.within, of.per].into_iter().flatten())
     }
 
+    /// Whether figures so far may be of this reader.
+    pub(crate) fn fits(&self, so_far: &RunFigures) -> bool {
+        so_far.figures.len() == self.features.len()
+    }
+
     /// Nothing of a run yet.
     pub fn begin(&self) -> RunFigures {
         RunFigures {
@@ -234,13 +239,6 @@ impl RunReader {
         let mut so_far = self.begin();
         rows.iter().for_each(|row| self.take(&mut so_far, row));
         self.figures(&so_far)
-    }
-}
-
-impl RunFigures {
-    /// Whether they may be those of so many figures.
-    pub(crate) fn fits(&self, figures: usize) -> bool {
-        self.figures.len() == figures
     }
 }
 

@@ -171,7 +171,7 @@ impl Own {
                         model: manifest.id(),
                         at: step.at,
                         since: self.since.unwrap_or(step.at),
-                        top: self.causes(&top, &contributions, slow, kit),
+                        top: causes(&self.unit, &top, &contributions, slow, kit),
                     }),
                     contributions,
                 })
@@ -190,6 +190,7 @@ impl Own {
             raw: step.raw,
             watched: None,
             said,
+            named: None,
         }
     }
 
@@ -198,24 +199,6 @@ impl Own {
     pub(super) fn draw(&mut self, at: Timestamp, said: &Said, manifest: &Manifest) {
         let points = manifest.persistence.evidence_points;
         self.course.push(at, said.score, &said.deviations, points);
-    }
-
-    /// The features that moved most, with where their averages are.
-    fn causes(&self, top: &[(usize, f64)], shares: &[f32], slow: bool, kit: &Kit) -> Vec<Contribution> {
-        let normals = self.unit.baseline(&kit.channels, &kit.settings);
-        let cause = |(feature, _): &(usize, f64)| {
-            let is_it = |normal: &&ChannelBaseline| normal.channel == *feature;
-            let (normal, channel) = (normals.iter().find(is_it)?, kit.channels.get(*feature)?);
-            Some(Contribution {
-                channel: channel.name.clone(),
-                share: shares.get(*feature).copied().unwrap_or(0.0),
-                value: normal.average,
-                baseline_mean: if slow { normal.first_centre } else { normal.centre },
-                baseline_deviation: normal.floor,
-                unit: channel.unit.clone(),
-            })
-        };
-        top.iter().filter_map(cause).collect()
     }
 
     /// The newest steps to freeze with a ticket. A value that is not there is drawn as the one before.
@@ -280,8 +263,26 @@ fn probability(manifest: &Manifest) -> f32 {
     manifest.detector.as_ref().map_or(0.0, |rule| rule.probability as f32)
 }
 
+/// The features that moved most, with where their averages are.
+pub(super) fn causes(unit: &Unit, top: &[(usize, f64)], shares: &[f32], slow: bool, kit: &Kit) -> Vec<Contribution> {
+    let normals = unit.baseline(&kit.channels, &kit.settings);
+    let cause = |(feature, _): &(usize, f64)| {
+        let is_it = |normal: &&ChannelBaseline| normal.channel == *feature;
+        let (normal, channel) = (normals.iter().find(is_it)?, kit.channels.get(*feature)?);
+        Some(Contribution {
+            channel: channel.name.clone(),
+            share: shares.get(*feature).copied().unwrap_or(0.0),
+            value: normal.average,
+            baseline_mean: if slow { normal.first_centre } else { normal.centre },
+            baseline_deviation: normal.floor,
+            unit: channel.unit.clone(),
+        })
+    };
+    top.iter().filter_map(cause).collect()
+}
+
 /// Each feature's part of the squares that make the score.
-fn shares(top: &[(usize, f64)], features: usize) -> Vec<f32> {
+pub(super) fn shares(top: &[(usize, f64)], features: usize) -> Vec<f32> {
     let sum: f64 = top.iter().map(|(_, z)| z * z).sum();
     let mut shares = vec![0.0; features];
     for (feature, z) in top {

@@ -113,12 +113,11 @@ fn check(folder: &Path) -> Result<()> {
         .iter()
         .map(|class| class.name.as_str())
         .collect();
-    let (faults, golden) = match model.has_network() {
-        true => (classes.join(", "), "its network gives what its golden windows say"),
-        false => (
-            "none is named: a person reads what it opens".to_owned(),
-            "it has no network, and gives what its golden lives say",
-        ),
+    let lives = "it has no network, and gives what its golden lives say";
+    let (faults, golden) = match (model.has_network(), model.names_faults()) {
+        (true, _) => (classes.join(", "), "its network gives what its golden windows say"),
+        (false, true) => (classes.join(", "), lives),
+        (false, false) => ("none is named: a person reads what it opens".to_owned(), lives),
     };
     say(format_args!(
         "{} can be served: {} for profile {}\nhash      {}\nfeatures  {}\nfaults    {faults}\n{golden}",
