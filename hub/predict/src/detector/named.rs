@@ -21,6 +21,9 @@ use crate::table::Row;
 use crate::verdict::Verdict;
 use told::{Fixed, Seen};
 
+/// Usual deviations that are drawn as a floor: a fault moves its figures by tens of them.
+const FOUR: f64 = 4.0;
+
 /// State between runs: some 2 kB, saved, for 12 features and 14 figures, and up to 1 kB more while a run lasts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Own {
@@ -59,7 +62,7 @@ struct Apart {
 /// What is said of a run that was compared.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Said {
-    /// How far each feature was from what was normal at first, in floors, and behind them each compared figure, in usual deviations.
+    /// How far each feature was from what was normal at first, in floors, and behind them each compared figure, in fours of usual deviations.
     deviations: Vec<Option<f64>>,
     score: f32,
     unnamed_score: f32,
@@ -260,7 +263,7 @@ impl Own {
         let usual = |channel: usize| fixed.rule.faults.metrics.newest.usual(channel);
         let apart = apart
             .enumerate()
-            .map(|(i, (apart, figure))| figure.and(apart).map(|apart| apart / usual(i)));
+            .map(|(i, (apart, figure))| figure.and(apart).map(|apart| apart / (FOUR * usual(i))));
         all.extend(apart);
         all
     }

@@ -11,6 +11,7 @@ mod generic_input;
 mod judged;
 mod maker;
 mod models;
+mod named;
 mod road;
 mod score;
 mod steps;

@@ -3,7 +3,7 @@
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, UNKNOWN_FAULT};
 use jiff::Timestamp;
 
-use super::Own;
+use super::{FOUR, Own};
 use crate::detector::generic::{causes, shares};
 use crate::generic::{NamedRule, NamedStep, Sign, Signature, Step};
 use crate::manifest::{Kit, Manifest, Named};
@@ -199,7 +199,7 @@ impl Own {
         }
     }
 
-    /// The value of a feature that is so many floors from normal, or of a compared figure that is so many usual deviations from it.
+    /// The value of a feature that is so many floors from normal, or of a compared figure that is so many fours of usual deviations from it.
     fn value_at(&self, place: usize, apart: f64, fixed: Fixed<'_>) -> Option<f64> {
         let (features, settings) = (fixed.rule.channels, fixed.rule.settings);
         let Some(figure) = place.checked_sub(features.len()) else {
@@ -207,7 +207,11 @@ impl Own {
         };
         let usual = fixed.rule.faults.metrics.newest.usual(figure);
         let normal = self.unit.signs().normal(figure)?;
-        let (value, _) = fixed.named.shown.get(figure)?.plain(normal + apart * usual, usual);
+        let (value, _) = fixed
+            .named
+            .shown
+            .get(figure)?
+            .plain(normal + apart * FOUR * usual, usual);
         Some(value)
     }
 }

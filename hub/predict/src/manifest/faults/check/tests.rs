@@ -32,9 +32,9 @@ fn a_file_is_what_the_detector_goes_by() {
     );
     let pump = &named.faults.signatures[0];
     assert_eq!((pump.moves.as_slice(), pump.speed), (&[(0, 0.4)][..], Speed::Quick));
-    assert_eq!(pump.borne_out_by, Some((1, 2.5)));
+    assert_eq!(pump.borne_out_by, Some((0, 2.5)));
     assert_eq!(named.faults.conditions[0].by, 2);
-    assert_eq!(named.faults.metrics.slow.usual(1), 0.2);
+    assert_eq!(named.faults.metrics.slow.usual(1), 0.05);
     // What a mean in amperes is compared by is its logarithm, and shown as amperes.
     assert_eq!(named.shown[0].unit, "A");
     let (value, deviation) = named.shown[0].plain(0.5_f64.ln(), 0.1);
