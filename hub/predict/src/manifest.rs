@@ -6,10 +6,10 @@ mod generic;
 mod shipped;
 
 pub use check::ManifestError;
+pub(crate) use faults::Named;
 pub use faults::{
     FaultsError, FaultsFile, FigureCondition, FigureRule, MetricRows, RowsRule, Share, SignatureRule, Within,
 };
-pub(crate) use faults::{Named, Shown};
 pub use generic::{ConditionRule, DetectorKind, Generic};
 pub(crate) use generic::{Kit, channels};
 pub(crate) use shipped::{FAMILY, Role, role};

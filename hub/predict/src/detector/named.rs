@@ -184,7 +184,8 @@ impl Own {
             prediction = Some(of(alarm.fault, alarm.peak, alarm.may_call));
             let news = fixed.apart(&seen, alarm.fault).filter(|one| self.is_news(one, fixed));
             let news: Vec<&Seen> = news.collect();
-            apart.extend(news.iter().map(|one| of(Some(one.fault), one.score, one.may_call)));
+            let may_call = |one: &Seen| one.may_call || self.known(one, fixed).is_some_and(|known| known.may_call);
+            apart.extend(news.iter().map(|one| of(Some(one.fault), one.score, may_call(one))));
             news.into_iter().for_each(|one| self.note_apart(one, fixed));
         } else {
             (self.alarm, self.apart) = (None, Vec::new());
@@ -237,22 +238,25 @@ impl Own {
         alarm
     }
 
+    /// What was told of another fault.
+    fn known(&self, one: &Seen, fixed: Fixed<'_>) -> Option<Apart> {
+        let mut apart = self.apart.iter().copied();
+        apart.find(|known| fixed.are_same(known.fault, one.fault))
+    }
+
     /// Whether another fault is to be told: it was not, or it has grown, or it may be called about now.
     fn is_news(&self, one: &Seen, fixed: Fixed<'_>) -> bool {
-        let known = self.apart.iter().find(|known| fixed.are_same(known.fault, one.fault));
+        let known = self.known(one, fixed);
         known.is_none_or(|known| one.score >= GROWN * known.told || one.may_call && !known.may_call)
     }
 
     fn note_apart(&mut self, one: &Seen, fixed: Fixed<'_>) {
-        let may_call = self
-            .apart
-            .iter()
-            .any(|known| fixed.are_same(known.fault, one.fault) && known.may_call);
+        let known = self.known(one, fixed);
         self.apart.retain(|known| !fixed.are_same(known.fault, one.fault));
         self.apart.push(Apart {
             fault: one.fault,
-            told: one.score,
-            may_call: may_call || one.may_call,
+            told: known.map_or(one.score, |known| known.told.max(one.score)),
+            may_call: one.may_call || known.is_some_and(|known| known.may_call),
         });
     }
 

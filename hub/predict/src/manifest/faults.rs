@@ -4,7 +4,7 @@
 mod check;
 
 pub use check::FaultsError;
-pub(crate) use check::{Named, Shown};
+pub(crate) use check::Named;
 
 use serde::{Deserialize, Serialize};
 

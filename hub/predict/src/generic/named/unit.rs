@@ -109,11 +109,6 @@ impl NamedUnit {
         &self.signs
     }
 
-    /// An alarm stands.
-    pub fn stands(&self) -> bool {
-        self.stands
-    }
-
     /// The detector without names.
     pub(crate) fn beside(&self) -> &Unit {
         &self.beside
