@@ -101,8 +101,10 @@ impl Finding {
             self.fault_class.clone_from(&prediction.fault_class);
         }
         let named = prediction.fault_class == self.fault_class;
-        let says_more =
-            prediction.score > self.prediction.score || prediction.probability > self.prediction.probability;
+        let may_call_now = self.prediction.below_call_level && !prediction.below_call_level;
+        let says_more = may_call_now
+            || prediction.score > self.prediction.score
+            || prediction.probability > self.prediction.probability;
         if named && (says_more || self.prediction.fault_class != self.fault_class) {
             self.prediction = prediction;
             self.evidence = evidence.clone().bounded();
@@ -135,6 +137,7 @@ pub(crate) mod tests {
             score: 1.5,
             model: "washing-machine/1".into(),
             model_hash: None,
+            below_call_level: false,
             at: Timestamp::UNIX_EPOCH,
             since: Timestamp::UNIX_EPOCH,
             top: vec![],
@@ -197,6 +200,21 @@ pub(crate) mod tests {
         assert_eq!(less.prediction.probability, 0.4);
         let unnamed = less.observe(prediction(UNKNOWN_FAULT, 0.99), &evidence, at);
         assert_eq!(unnamed.prediction.fault_class, "drum_bearing");
+    }
+
+    #[test]
+    fn a_level_for_calls_that_was_held_is_taken_in_with_the_same_score() {
+        let (evidence, at) = (finding(1, "x").evidence, Timestamp::from_second(9).unwrap());
+        let below = FaultPrediction {
+            below_call_level: true,
+            ..prediction("drum_bearing", 0.4)
+        };
+        let waiting = finding(1, UNKNOWN_FAULT).observe(below.clone(), &evidence, at);
+        assert!(waiting.prediction.below_call_level);
+        let held = waiting.observe(prediction("drum_bearing", 0.4), &evidence, at);
+        assert!(!held.prediction.below_call_level);
+        let later = held.observe(below, &evidence, at);
+        assert!(!later.prediction.below_call_level, "it was held in this deviation");
     }
 
     #[test]

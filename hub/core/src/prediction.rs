@@ -75,6 +75,10 @@ pub struct FaultPrediction {
     /// Of a second model, when the alarm was opened; none where there is none, or where it had seen too little.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_opinion: Option<SecondOpinion>,
+    /// The model has a level of its own for calls about this class, and it was not held: nobody is rung about it unless a person asks for
+    /// that or approves it. Never of a model without such levels.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub below_call_level: bool,
     /// What the model states of its evidence for this class. Predictions of before this was kept are as a simulator's.
     #[serde(default)]
     pub basis: Basis,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use hub_core::id::{ApplianceId, TraceId};
+use hub_core::prediction::FaultPrediction;
 use hub_core::profile::ApplianceProfile;
 use hub_core::situation::Observation;
 use hub_core::telemetry::Lane;
@@ -21,7 +22,7 @@ use crate::verdict::Verdict;
 /// Rows to score in one go, at most: bounds the memory, and the time to the next commit.
 pub const ROWS_MAX: usize = 4_000;
 /// An alarm is told again where its score has grown by so much, though the model is no surer: a fleet may have a level above.
-const GROWN: f32 = 1.05;
+pub(crate) const GROWN: f32 = 1.05;
 /// Windows given to the network together; larger batches are slower for each window.
 pub const WINDOWS_MAX: usize = 16;
 
@@ -76,8 +77,9 @@ pub struct Judged {
     pub row: RowRef,
     /// The verdict.
     pub verdict: Verdict,
-    /// What of it is worth telling: an alarm that begins, grows or is named, and the end of one.
-    pub news: Option<Observation>,
+    /// What of it is worth telling: an alarm that begins, grows or is named, and the end of one; and each other fault that is seen apart
+    /// from the one that the alarm stands for.
+    pub news: Vec<Observation>,
 }
 
 /// The network failed, so that no alarm can rise from the windows it was given.
@@ -148,7 +150,7 @@ impl Detectors {
         let told = told.map(|(class, probability)| Told {
             class: class.to_owned(),
             probability,
-            score: detector.told(),
+            score: detector.told_score(),
         });
         let watched = Watched {
             alarming: detector.alarming(),
@@ -275,8 +277,21 @@ impl Detectors {
 impl Watched {
     fn judge(&mut self, row: RowRef, pending: Pending, made: Option<Reconstruction>, again: bool) -> Judged {
         let verdict = self.detector.conclude(&self.model, pending, made);
-        let news = if again { None } else { self.news(&row, &verdict) };
+        let mut news = Vec::new();
+        if !again {
+            news.extend(self.news(&row, &verdict));
+            news.extend(verdict.apart.iter().map(|prediction| self.told_of(&row, prediction)));
+        }
         Judged { row, verdict, news }
+    }
+
+    fn told_of(&self, row: &RowRef, prediction: &FaultPrediction) -> Observation {
+        Observation::Alarm {
+            appliance: row.appliance,
+            prediction: Box::new(prediction.clone()),
+            evidence: self.detector.evidence(&self.model, prediction),
+            trace: row.trace,
+        }
     }
 
     fn news(&mut self, row: &RowRef, verdict: &Verdict) -> Option<Observation> {
@@ -306,12 +321,7 @@ impl Watched {
             score: prediction.score,
         });
         self.detector.note_told(Some(prediction.score));
-        Some(Observation::Alarm {
-            appliance,
-            prediction: Box::new(prediction.clone()),
-            evidence: self.detector.evidence(&self.model, prediction),
-            trace: row.trace,
-        })
+        Some(self.told_of(row, prediction))
     }
 }
 

@@ -34,11 +34,20 @@ pub(crate) struct Cycle {
 }
 
 /// A run that has ended.
-pub(crate) enum Run {
+pub(crate) struct Run {
+    /// Time of its newest row; of the row that is idle again, where one has ended it.
+    pub(crate) until: Timestamp,
+    pub(crate) came: Came,
+}
+
+/// What comes of a run.
+pub(crate) enum Came {
     /// It is a step of the model.
-    Whole(Step),
+    Step(Step),
     /// It is none, since its rows come too seldom.
     Sparse,
+    /// It is none: a door was opened and shut, a programme was given up.
+    Short,
 }
 
 /// The fixed part of the rule, from the manifest.
@@ -60,7 +69,7 @@ impl Cycle {
     }
 
     /// Takes a row: its phase (`None` if the channel is missing: the row joins no phase) and each feature's channel
-    /// value. Returns the run that this row ends; nothing of one that is too short for a step, and that is all.
+    /// value. Returns the run that this row ends.
     pub(crate) fn push(
         &mut self,
         at: Timestamp,
@@ -88,6 +97,11 @@ impl Cycle {
         }
     }
 
+    /// Whether a run is under way.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.rows > 0
+    }
+
     fn add(&mut self, at: Timestamp, phase: i32, values: &[Option<f64>], manifest: &Manifest) {
         for ((sums, value), feature) in self.sums.iter_mut().zip(values).zip(&manifest.features) {
             if !feature.phases.is_empty() && !feature.phases.contains(&phase) {
@@ -103,22 +117,25 @@ impl Cycle {
         let n = self.sums.len();
         let sums = std::mem::replace(&mut self.sums, vec![Sums::default(); n]);
         let rows = std::mem::take(&mut self.rows);
-        let at = self.last_row?;
+        let until = self.last_row.filter(|_| rows > 0)?;
         if rows < rule.min_rows {
-            let is_sparse = rows > 0 && apart_s >= SPARSE * rule.period_s;
-            return is_sparse.then_some(Run::Sparse);
+            let is_sparse = apart_s >= SPARSE * rule.period_s;
+            let came = if is_sparse { Came::Sparse } else { Came::Short };
+            return Some(Run { until, came });
         }
         let raw = sums
             .iter()
             .zip(&rule.manifest.features)
             .map(|(s, f)| s.statistic(f.statistic))
             .collect();
-        Some(Run::Whole(Step {
-            at,
+        let step = Step {
+            at: until,
             raw,
             after_gap: false,
             filled: false,
-        }))
+        };
+        let came = Came::Step(step);
+        Some(Run { until, came })
     }
 }
 

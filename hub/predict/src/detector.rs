@@ -4,6 +4,7 @@ mod agreement;
 mod checkpoint;
 mod generic;
 mod intake;
+mod named;
 mod normal;
 mod opinion;
 mod span;
@@ -13,7 +14,7 @@ pub use intake::Standing;
 
 use std::collections::VecDeque;
 
-use hub_core::prediction::{Contribution, Evidence, FaultPrediction, Severity};
+use hub_core::prediction::{Evidence, FaultPrediction, Severity};
 use hub_core::profile::ApplianceProfile;
 use hub_core::watching::Unjudged;
 use jiff::Timestamp;
@@ -22,12 +23,12 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::{Baseline, Deviation, Moments};
 use crate::evidence::Recent;
 use crate::features::{Sensors, Step};
-use crate::gather::Need;
+use crate::generic::Told;
 use crate::manifest::Manifest;
 use crate::model::{Model, Rules};
 use crate::naming;
 use crate::network::{Reconstruction, Window};
-use crate::persistence::{AlarmState, Persistence};
+use crate::persistence::Persistence;
 use crate::resampler::Resampler;
 use crate::table::Row;
 use crate::verdict::Verdict;
@@ -66,6 +67,8 @@ enum Stage {
     Watching(Baseline),
     /// Of a model without a network: nothing else of the state is used but what takes rows in.
     Generic(Box<Own>),
+    /// The same of a model that names faults without a network.
+    Named(Box<named::Own>),
 }
 
 /// A model step that waits for its reconstruction.
@@ -77,6 +80,7 @@ pub struct Pending {
     suspect: Vec<usize>,
     watched: Option<Watched>,
     said: Option<Said>,
+    named: Option<Box<named::Said>>,
 }
 
 /// What comes of a reading.
@@ -113,20 +117,30 @@ impl Detector {
     }
 
     /// The same with another length of calibration: rows, or programme runs for rule `cycle`; at least 10. Without a network steps, 40
-    /// to 400.
+    /// to 400; named faults have a length of their own.
     pub fn with_calibration(model: &Model, calibrate: u32) -> Detector {
         let rules = model.rules();
         let Some(kit) = rules.kit else {
             return Self::for_manifest(rules.manifest, calibrate);
         };
-        let own = Own::new(kit, calibrate);
+        let (stage, need) = match named::Own::new(kit) {
+            Some(own) => {
+                let need = own.calibration().map_or(0, |(_, need)| need);
+                (Stage::Named(Box::new(own)), need)
+            }
+            None => {
+                let own = Own::new(kit, calibrate);
+                let need = own.need();
+                (Stage::Generic(Box::new(own)), need)
+            }
+        };
         Detector {
             model: kit.state.clone(),
-            calibrate: own.need(),
+            calibrate: need,
             calibrated: 0,
             resampler: Resampler::new(rules.manifest),
             sensors: Sensors::new(0),
-            stage: Stage::Generic(Box::new(own)),
+            stage,
             window: VecDeque::new(),
             persistence: Persistence::new(),
             span: Span::new(0),
@@ -165,12 +179,27 @@ impl Detector {
     pub fn alarming(&self) -> bool {
         match &self.stage {
             Stage::Generic(own) => own.alarming(),
+            Stage::Named(own) => own.alarming(),
             Stage::Calibrating(_) | Stage::Watching(_) => self.persistence.alarm(),
         }
     }
 
+    /// Takes what the hub was told of the appliance before its next reading. A detector of named faults keeps what had grown before a
+    /// change; every other one learns its baseline again, and an alarm that stands is not told of any more.
+    pub fn told(&mut self, model: &Model, what: Told) {
+        match (&mut self.stage, model.rules().kit) {
+            (Stage::Named(own), Some(kit)) => {
+                own.told(kit, what);
+                self.calibrated = own.calibration().map_or(self.calibrate, |(have, _)| have);
+            }
+            (Stage::Calibrating(_) | Stage::Watching(_) | Stage::Generic(_) | Stage::Named(_), _) => {
+                *self = Self::with_calibration(model, self.calibrate);
+            }
+        }
+    }
+
     /// Score with which the alarm that stands was told; of a state that does not say it, what was held at most.
-    pub(crate) fn told(&self) -> f32 {
+    pub(crate) fn told_score(&self) -> f32 {
         self.told.unwrap_or_else(|| self.persistence.held_peak().max(1.0))
     }
 
@@ -181,10 +210,14 @@ impl Detector {
 
     /// What the alarm that stands after the newest concluded step was named, and how probable it has become: no verdict of
     /// this alarm has said more. None if no alarm stands.
-    pub fn standing(&self, model: &Model) -> Option<(&str, f32)> {
-        if let Stage::Generic(own) = &self.stage {
-            let class = self.fault.as_ref().map(|(class, _)| class.as_str());
-            return own.standing(class, self.persistence.held_peak(), model.manifest());
+    pub fn standing<'a>(&'a self, model: &'a Model) -> Option<(&'a str, f32)> {
+        match &self.stage {
+            Stage::Generic(own) => {
+                let class = self.fault.as_ref().map(|(class, _)| class.as_str());
+                return own.standing(class, self.persistence.held_peak(), model.manifest());
+            }
+            Stage::Named(own) => return own.standing(model.manifest(), model.rules().kit?),
+            Stage::Calibrating(_) | Stage::Watching(_) => {}
         }
         let (class, _) = self.fault.as_ref().filter(|_| self.persistence.alarm())?;
         let probability = naming::probability(self.persistence.held_peak(), model.manifest().probability.as_ref());
@@ -214,7 +247,7 @@ impl Detector {
     }
 
     fn take_row(&mut self, rules: Rules<'_>, row: &Row, received_at: Timestamp) -> Taken {
-        let need = Need::of(rules.manifest, rules.profile);
+        let need = rules.need();
         let (rows, unjudged) = self.intake.gather.push(row, received_at, &need);
         let steps = self.take_rows(rules, &rows);
         self.note(unjudged, rows.len(), &need, row.at.min(received_at), rules.manifest);
@@ -224,7 +257,7 @@ impl Detector {
     /// Takes what is still gathered, of a unit whose readings have ended: the steps that it completes. None if nothing is.
     pub(crate) fn take_rest(&mut self, model: &Model) -> Option<Vec<Pending>> {
         let rules = model.rules();
-        let need = Need::of(rules.manifest, rules.profile);
+        let need = rules.need();
         let row = self.intake.gather.end(&need)?;
         let steps = self.take_rows(rules, std::slice::from_ref(&row));
         self.note(None, 1, &need, row.at, rules.manifest);
@@ -243,8 +276,10 @@ impl Detector {
 
     fn advance(&mut self, rules: Rules<'_>, row: &Row) -> Vec<Pending> {
         let Rules { manifest, profile, .. } = rules;
-        if let Stage::Generic(own) = &mut self.stage {
-            own.see(row, rules);
+        match &mut self.stage {
+            Stage::Generic(own) => own.see(row, rules),
+            Stage::Named(own) => own.see(row, rules),
+            Stage::Calibrating(_) | Stage::Watching(_) => {}
         }
         let counts_rows = matches!(self.resampler, Resampler::Period(_));
         if counts_rows && self.calibrated < self.calibrate {
@@ -254,17 +289,24 @@ impl Detector {
         }
         let completed = self.resampler.push(manifest, profile, row);
         self.note_completed(&completed, rules);
-        let steps = completed.steps.into_iter();
         match (&mut self.stage, rules.kit) {
             (Stage::Generic(own), Some(kit)) => {
-                let steps = steps
-                    .map(|step| own.step(step, manifest, kit, &mut self.opinion))
-                    .collect();
+                let steps = completed.steps.into_iter();
+                let opinion = &mut self.opinion;
+                let steps = steps.map(|step| own.step(step, manifest, kit, opinion)).collect();
                 self.calibrated = own.have();
                 steps
             }
-            (Stage::Generic(_), None) => Vec::new(),
-            (Stage::Calibrating(_) | Stage::Watching(_), _) => steps.map(|step| self.observe(step, manifest)).collect(),
+            (Stage::Named(own), Some(kit)) => {
+                let runs = own.take(row, completed, self.resampler.is_under_way(), manifest, kit);
+                self.calibrated = own.calibration().map_or(self.calibrate, |(have, _)| have);
+                self.note_named(runs)
+            }
+            (Stage::Generic(_) | Stage::Named(_), None) => Vec::new(),
+            (Stage::Calibrating(_) | Stage::Watching(_), _) => {
+                let steps = completed.steps.into_iter();
+                steps.map(|step| self.observe(step, manifest)).collect()
+            }
         }
     }
 
@@ -282,7 +324,7 @@ impl Detector {
         }
         let watched = match &mut self.stage {
             // Its steps do not come here.
-            Stage::Generic(_) => None,
+            Stage::Generic(_) | Stage::Named(_) => None,
             Stage::Calibrating(moments) => {
                 moments.add(&features);
                 self.intake.levels.add(&features, self.calibrate, manifest);
@@ -325,6 +367,7 @@ impl Detector {
             suspect,
             watched,
             said: None,
+            named: None,
         }
     }
 
@@ -333,7 +376,7 @@ impl Detector {
         let manifest = model.manifest();
         let mut verdict = Verdict {
             at: pending.at,
-            calibrating: pending.watched.is_none() && pending.said.is_none(),
+            calibrating: pending.watched.is_none() && pending.said.is_none() && pending.named.is_none(),
             judged: false,
             score: 0.0,
             held: 0.0,
@@ -341,12 +384,13 @@ impl Detector {
             autoencoder_score: 0.0,
             alarm: false,
             prediction: None,
+            apart: Vec::new(),
             contributions: vec![0.0; manifest.features.len()],
             values: pending.raw,
             suspect: pending.suspect,
         };
-        if let Stage::Generic(own) = &mut self.stage {
-            if let Some(said) = pending.said {
+        match (&mut self.stage, pending.said, pending.named) {
+            (Stage::Generic(own), Some(said), _) => {
                 if pending.after_gap {
                     self.persistence.interrupt();
                 }
@@ -355,8 +399,15 @@ impl Detector {
                 let (shown, made) = (model.shown(), reconstruction.as_ref());
                 self.opinion.conclude(&said, made, shown, &mut self.fault, manifest);
                 said.tell(&mut verdict, state, model, self.fault.as_ref(), self.opinion.said());
+                return verdict;
             }
-            return verdict;
+            (Stage::Named(own), _, Some(said)) => {
+                own.draw(verdict.at, &said, manifest);
+                said.tell(&mut verdict, model);
+                return verdict;
+            }
+            (Stage::Generic(_) | Stage::Named(_), ..) => return verdict,
+            (Stage::Calibrating(_) | Stage::Watching(_), ..) => {}
         }
         if let Some(watched) = &pending.watched {
             if pending.after_gap {
@@ -373,55 +424,15 @@ impl Detector {
         verdict
     }
 
-    fn predict(&mut self, v: &Verdict, state: AlarmState, watched: &Watched, model: &Model) -> Option<FaultPrediction> {
-        let manifest = model.manifest();
-        if !state.alarm {
-            self.fault = None;
-            return None;
-        }
-        // Named once, when the alarm rises: a name that changed with every step would open a ticket each time.
-        let span = &self.span;
-        let name = || naming::classify(&span.scaled, &manifest.features, &manifest.classification);
-        let (fault_class, severity) = self.fault.get_or_insert_with(name).clone();
-        Some(FaultPrediction {
-            basis: manifest.evidence.basis(&fault_class),
-            fault_class,
-            severity,
-            probability: naming::probability(state.held_peak, manifest.probability.as_ref()),
-            verdicts: None,
-            score: state.held_peak,
-            model: self.model.clone(),
-            model_hash: Some(model.hash().to_owned()),
-            at: v.at,
-            since: state.since.unwrap_or(v.at),
-            top: self.contributions(v, watched, manifest),
-            second_opinion: None,
-        })
-    }
-
-    fn contributions(&self, verdict: &Verdict, watched: &Watched, manifest: &Manifest) -> Vec<Contribution> {
-        let mut order: Vec<usize> = (0..manifest.features.len()).collect();
-        order.sort_by(|a, b| verdict.contributions[*b].total_cmp(&verdict.contributions[*a]));
-        let contribution = |i: usize| {
-            let (baseline_mean, baseline_deviation) = watched.normal[i];
-            Contribution {
-                channel: manifest.features[i].name.clone(),
-                share: verdict.contributions[i],
-                value: self.span.mean(i).unwrap_or(baseline_mean),
-                baseline_mean,
-                baseline_deviation,
-                unit: manifest.features[i].unit.clone(),
-            }
-        };
-        order.into_iter().take(5).map(contribution).collect()
-    }
-
     /// The recent past to freeze with a ticket: what the prediction's features and the score did, at most 300 points.
     pub fn evidence(&self, model: &Model, prediction: &FaultPrediction) -> Evidence {
-        let rules = model.rules();
-        if let (Stage::Generic(own), Some(kit)) = (&self.stage, rules.kit) {
-            return own.evidence(kit, prediction);
+        let manifest = model.manifest();
+        match (&self.stage, model.rules().kit) {
+            (Stage::Generic(own), Some(kit)) => own.evidence(kit, prediction),
+            (Stage::Named(own), Some(kit)) => own.evidence(manifest, kit, prediction),
+            (Stage::Calibrating(_) | Stage::Watching(_) | Stage::Generic(_) | Stage::Named(_), _) => {
+                self.recent.evidence(manifest, prediction)
+            }
         }
-        self.recent.evidence(model.manifest(), prediction)
     }
 }

@@ -300,7 +300,12 @@ impl Gathered {
 }
 
 impl Need {
-    pub(crate) fn of(manifest: &Manifest, profile: &ApplianceProfile) -> Self {
+    /// What a manifest asks for, and channels besides, by their positions in the profile, which are read for figures of its runs.
+    pub(crate) fn of(
+        manifest: &Manifest,
+        profile: &ApplianceProfile,
+        of_figures: impl IntoIterator<Item = usize>,
+    ) -> Self {
         let (phase, period_s) = match &manifest.resampling {
             Resampling::Period { period_s, .. } => (None, period_s),
             Resampling::Cycle {
@@ -318,6 +323,7 @@ impl Need {
         let read = features.flat_map(|feature| [Some(&feature.channel), feature.per.as_ref().map(|per| &per.channel)]);
         let mut channels: Vec<usize> = read.flatten().filter_map(|name| profile.position(name)).collect();
         channels.extend(phase);
+        channels.extend(of_figures);
         let running = running.and_then(|running| profile.position(&running.channel));
         channels.extend(running);
         channels.sort_unstable();

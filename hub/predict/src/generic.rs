@@ -21,7 +21,10 @@ mod watching;
 pub use channel::Channel;
 pub use condition::Condition;
 pub use fleet::{DEVICES_MIN, MOVES_MAX, WATCHED_DAYS_MIN, fleet_floors, refreshed_floors};
-pub use named::{Metric, Metrics, NamedFaults, Sign, Signature, Signs, Speed, Told};
+pub use named::{
+    CHANNELS_MAX, Metric, MetricError, Metrics, NamedFaults, NamedRule, NamedStep, NamedUnit, Sign, Signature, Signs,
+    Speed, Told,
+};
 pub use regression::{Influence, conditions};
 pub use settings::{Settings, StepOf};
 pub use unit::Unit;

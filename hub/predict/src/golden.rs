@@ -1,11 +1,15 @@
 //! `golden.jsonl`: synthetic windows with the errors the trained network gave for them; of the detector without a network, see `steps`. Where
 //! a network gives a second opinion, the file has both.
 
+mod runs;
 mod steps;
 
+pub(crate) use runs::check_runs;
+pub use runs::golden_runs;
 pub use steps::golden_life;
 pub(crate) use steps::{GoldenSteps, check_steps};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Network, ScoreError, Window};
@@ -100,6 +104,16 @@ pub enum GoldenError {
         /// The life.
         name: String,
     },
+    /// A detector of named faults names another one.
+    #[error("life {name}: expected {expected}, the detector names {got}")]
+    OtherFault {
+        /// The life.
+        name: String,
+        /// Class that the file says; `unknown_fault` of what has no name.
+        expected: String,
+        /// What the detector says.
+        got: String,
+    },
     /// It alarms where it should not, or the other way round.
     #[error("life {name}: an alarm is expected: {expected}, and the detector says otherwise")]
     Alarm {
@@ -125,20 +139,33 @@ pub(crate) fn apart(text: &str) -> (String, String) {
 
 /// Runs every golden window.
 pub(crate) fn check(text: &str, network: &Network) -> Result<(), GoldenError> {
+    each_line(text, |golden: &Golden| check_one(golden, network))
+}
+
+/// Checks each line of a file, of which there have to be some.
+fn each_line<T: DeserializeOwned>(
+    text: &str,
+    check: impl Fn(&T) -> Result<(), GoldenError>,
+) -> Result<(), GoldenError> {
     let mut count = 0;
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let golden: Golden = serde_json::from_str(line).map_err(|source| GoldenError::Line {
+        let golden: T = serde_json::from_str(line).map_err(|source| GoldenError::Line {
             line: index + 1,
             source,
         })?;
-        check_one(&golden, network)?;
+        check(&golden)?;
         count += 1;
     }
-    if count < LINES_MIN {
-        Err(GoldenError::TooFew(count))
-    } else {
-        Ok(())
+    match count < LINES_MIN {
+        true => Err(GoldenError::TooFew(count)),
+        false => Ok(()),
     }
+}
+
+/// Whether two scores differ. What a detector says is finite; an expectation that is not must differ.
+fn differs(expected: f64, got: f64) -> bool {
+    let off = (expected - got).abs();
+    off.is_nan() || off > f64::from(TOLERANCE) * expected.abs().max(1.0)
 }
 
 fn check_one(golden: &Golden, network: &Network) -> Result<(), GoldenError> {

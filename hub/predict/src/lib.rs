@@ -7,7 +7,8 @@
 //! Readings of one period become one row (`gather`), a row becomes model steps (`resampler`), a step is compared with the unit's own baseline (`baseline`) and
 //! with what the family's autoencoder can reproduce (`network`), and an alarm needs both for a hold time
 //! (`persistence`). A family without a network is judged by the detector that needs no training (`generic`), and so is an appliance
-//! whose profile no model is for. What a maker's own recordings teach it is a folder of files (`training`).
+//! whose profile no model is for; of programme runs it may name faults by the figures that they move (`run_features`). What a
+//! maker's own recordings teach it is a folder of files (`training`).
 
 mod baseline;
 mod batch;
@@ -50,12 +51,12 @@ pub use batch::{Batch, Detectors, Failed, Judged, Manner, Progress, ROWS_MAX, Ro
 pub use detector::{CheckpointError, Detector, Pending, Standing, Taken};
 pub use floors::FleetReader;
 pub use found::Found;
-pub use golden::golden_life;
+pub use golden::{golden_life, golden_runs};
 pub use manifest::Manifest;
 pub use model::{Model, ModelError, load_manifest};
 pub use network::{Reconstruction, ScoreError, Window};
 pub use registry::{Registry, RegistryError, model_files};
-pub use run_features::{FromRows, RunFeature, RunReader, Source, Take};
+pub use run_features::{FromRows, RunFeature, RunFigures, RunReader, Source, Take};
 pub use score::{ScoreCsvError, Times, score_csv, score_rows};
 pub use serving::{Serving, ServingError};
 pub use stamps::{Stamps, stamps};

@@ -1,11 +1,16 @@
 //! `manifest.toml` of a model folder: everything about a model that is not a weight.
 
 mod check;
+mod faults;
 mod generic;
 mod opinion;
 mod shipped;
 
 pub use check::ManifestError;
+pub(crate) use faults::Named;
+pub use faults::{
+    FaultsError, FaultsFile, FigureCondition, FigureRule, MetricRows, RowsRule, Share, SignatureRule, Within,
+};
 pub use generic::{ConditionRule, DetectorKind, Generic};
 pub(crate) use generic::{Kit, channels};
 pub use opinion::Input;
@@ -47,7 +52,8 @@ pub struct Manifest {
     pub probability: Option<Probability>,
     /// How a fault gets its name.
     pub classification: Classification,
-    /// The features, in the order of the network's input.
+    /// The features, in the order of the network's input; kind `named` may do without.
+    #[serde(default)]
     pub features: Vec<Feature>,
     /// Tickets and calls that the model may cause. Stated by its maker and kept with the model; no rule of the hub reads it.
     pub budgets: Budgets,
@@ -294,7 +300,8 @@ pub struct FaultClass {
     pub spoken: Localised,
     /// How bad it gets.
     pub severity: Severity,
-    /// Direction of the scaled deviation by feature; features not named are 0.
+    /// Direction of the scaled deviation by feature; features not named are 0. Without a network none: `faults.toml` has what it moves.
+    #[serde(default)]
     pub signature: BTreeMap<String, f64>,
 }
 
@@ -354,6 +361,7 @@ impl Manifest {
             (class.name.clone(), FaultWords { name, spoken })
         });
         let own = |feature: &Feature| Some((feature.name.clone(), feature.words.clone()?));
+        let figures = self.detector.iter().flat_map(|rule| rule.words.clone());
         let stated = self.evidence.verdicts.keys();
         let bases = stated.map(|class| (class.clone(), self.evidence.basis(class)));
         ModelWords {
@@ -362,7 +370,7 @@ impl Manifest {
             version: self.version,
             by_floors: self.detector.is_some(),
             faults: faults.collect(),
-            features: self.features.iter().filter_map(own).collect(),
+            features: self.features.iter().filter_map(own).chain(figures).collect(),
             basis: self.evidence.basis(""),
             bases: bases.collect(),
         }

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 use hub_core::profile::{ApplianceProfile, Family, ProfileError};
 use sha2::{Digest, Sha256};
 
+use crate::gather::Need;
 use crate::golden::{self, GoldenError};
-use crate::manifest::{FAMILY, Kit, Manifest, ManifestError, Shown};
+use crate::manifest::{DetectorKind, FAMILY, FaultsError, FaultsFile, Kit, Manifest, ManifestError, Shown};
 use crate::network::{Network, Reconstruction, ScoreError, Window};
+
+/// The faults of a folder of kind `named`, beside its manifest.
+pub(crate) const FAULTS: &str = "faults.toml";
 
 /// A model that passed its golden windows.
 pub struct Model {
@@ -23,7 +27,7 @@ pub struct Model {
 /// What judges an appliance besides its own baseline.
 enum Judge {
     Network(Network),
-    /// The detector without a network, by these figures; and a network that gives a second opinion, if there is one.
+    /// A detector without a network, by these figures; and a network that gives a second opinion, if there is one.
     Generic(Box<Kit>, Option<Network>),
 }
 
@@ -34,6 +38,14 @@ pub(crate) struct Rules<'a> {
     pub(crate) profile: &'a ApplianceProfile,
     /// None with a network.
     pub(crate) kit: Option<&'a Kit>,
+}
+
+impl Rules<'_> {
+    /// What is asked of rows.
+    pub(crate) fn need(&self) -> Need {
+        let of_figures = self.kit.into_iter().flat_map(Kit::of_figures);
+        Need::of(self.manifest, self.profile, of_figures)
+    }
 }
 
 /// Why a model folder is refused.
@@ -62,6 +74,14 @@ pub enum ModelError {
         path: PathBuf,
         /// Cause, as the library or the rule words it.
         source: ManifestError,
+    },
+    /// The faults contradict themselves, the manifest or the profile.
+    #[error("{} cannot be used", path.display())]
+    Faults {
+        /// The file.
+        path: PathBuf,
+        /// Entry, and what to write.
+        source: FaultsError,
     },
     /// The profile contradicts itself.
     #[error("{} cannot be used", path.display())]
@@ -113,8 +133,8 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Loads `manifest.toml`, `golden.jsonl` and, unless the manifest does without, `model.onnx` of a folder, and the profile from
-    /// `profiles/` in the nearest folder above.
+    /// Loads `manifest.toml`, `golden.jsonl` and, unless the manifest does without, `model.onnx` of a folder, `faults.toml` where faults have
+    /// names, and the profile from `profiles/` in the nearest folder above.
     ///
     /// # Errors
     /// Whatever is missing, malformed or contradictory; a model that fails a golden window is refused.
@@ -125,24 +145,31 @@ impl Model {
             let path = folder.join("manifest.toml");
             return Err(ModelError::Reserved { path });
         }
-        let mut weights = Vec::new();
+        // What the manifest does not say itself: the network, or the faults.
+        let mut beside = Vec::new();
         let path = folder.join("golden.jsonl");
         let judge = match (Kit::of(&manifest, &family.profile), &manifest.autoencoder) {
             (Some(kit), autoencoder) => {
+                let failed = |source| ModelError::Golden {
+                    path: path.clone(),
+                    source,
+                };
+                let (kit, faults) = with_faults(folder, kit, &manifest, &family.profile)?;
                 let lines = read(&path)?;
                 let (lives, windows) = match autoencoder {
                     Some(_) => golden::apart(&lines),
                     None => (lines, String::new()),
                 };
-                let failed = |source| ModelError::Golden {
-                    path: path.clone(),
-                    source,
+                let lived = match &faults {
+                    None => golden::check_steps(&lives, &kit, &manifest),
+                    Some(faults) => golden::check_runs(&lives, &kit, &manifest, faults),
                 };
-                golden::check_steps(&lives, &kit, &manifest).map_err(failed)?;
+                lived.map_err(failed)?;
+                beside = faults.unwrap_or_default().into_bytes();
                 let mut second = None;
                 if let Some(autoencoder) = autoencoder {
                     let (network, onnx) = load_network(folder, manifest.features.len(), autoencoder.window)?;
-                    weights = onnx;
+                    beside = onnx;
                     golden::check(&windows, &network).map_err(failed)?;
                     second = Some(network);
                 }
@@ -152,7 +179,7 @@ impl Model {
                 // `Manifest::check` has seen that there is one.
                 let window = autoencoder.as_ref().map_or(0, |autoencoder| autoencoder.window);
                 let (network, onnx) = load_network(folder, manifest.features.len(), window)?;
-                weights = onnx;
+                beside = onnx;
                 golden::check(&read(&path)?, &network).map_err(|source| ModelError::Golden { path, source })?;
                 Judge::Network(network)
             }
@@ -161,7 +188,7 @@ impl Model {
         Ok(Model {
             folder: folder.to_owned(),
             id: manifest.id(),
-            hash: hash(&[text.as_bytes(), &weights]),
+            hash: hash(&[text.as_bytes(), &beside]),
             manifest,
             profile: family.profile,
             judge,
@@ -210,6 +237,11 @@ impl Model {
         self
     }
 
+    /// What the model asks of its rows.
+    pub(crate) fn need(&self) -> Need {
+        self.rules().need()
+    }
+
     pub(crate) fn rules(&self) -> Rules<'_> {
         Rules {
             manifest: &self.manifest,
@@ -250,7 +282,12 @@ impl Model {
         &self.id
     }
 
-    /// SHA-256 of manifest and network, in hex: what tells two models apart that call themselves the same version.
+    /// Whether it names faults without a network.
+    pub fn names_faults(&self) -> bool {
+        self.kit().is_some_and(|kit| kit.named.is_some())
+    }
+
+    /// SHA-256 of manifest and network, or faults, in hex: what tells two models apart that call themselves the same version.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -280,6 +317,29 @@ impl Model {
             Judge::Network(network) | Judge::Generic(_, Some(network)) => network.run(windows),
             Judge::Generic(_, None) if windows.is_empty() => Ok(Vec::new()),
             Judge::Generic(_, None) => Err(ScoreError::Output),
+        }
+    }
+}
+
+/// The kit with the faults of the folder where it is of kind `named`, and their file as it is.
+fn with_faults(
+    folder: &Path,
+    kit: Kit,
+    manifest: &Manifest,
+    profile: &ApplianceProfile,
+) -> Result<(Kit, Option<String>), ModelError> {
+    match manifest.detector.as_ref().map(|rule| rule.kind) {
+        None | Some(DetectorKind::Generic) => Ok((kit, None)),
+        Some(DetectorKind::Named) => {
+            let path = folder.join(FAULTS);
+            let text = read(&path)?;
+            let file: FaultsFile = toml::from_str(&text).map_err(|source| ModelError::Toml {
+                path: path.clone(),
+                source: Box::new(source),
+            })?;
+            let named = file.named(manifest, profile);
+            let named = named.map_err(|source| ModelError::Faults { path, source })?;
+            Ok((kit.with_named(named), Some(text)))
         }
     }
 }

@@ -11,15 +11,15 @@ use hub_store::prediction::SavedDetectors;
 
 use crate::detector::{CheckpointError, Detector};
 use crate::manifest::FAMILY;
-use crate::model::{Model, ModelError, load_family};
+use crate::model::{FAULTS, Model, ModelError, load_family};
 use crate::serving::{Serving, ServingError};
 use crate::stamps::{Stamps, stamps};
 
 /// Depth to which model folders are looked for: `models/evaluation/<set>/<model>`.
 const DEPTH: usize = 3;
 
-/// The files of a model folder; one without a network has no `model.onnx`.
-const FILES: [&str; 3] = ["manifest.toml", "model.onnx", "golden.jsonl"];
+/// The files of a model folder; one without a network has no `model.onnx`, and only one that names faults without it has the last.
+const FILES: [&str; 4] = ["manifest.toml", "model.onnx", "golden.jsonl", FAULTS];
 /// The folder of profiles, beside the models.
 const PROFILES: &str = "profiles";
 

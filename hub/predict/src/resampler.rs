@@ -1,9 +1,10 @@
 //! Rows of a profile to model steps, by the rule of a manifest.
 
 use hub_core::profile::ApplianceProfile;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cycle::{Cycle, CycleRule, Run};
+use crate::cycle::{Came, Cycle, CycleRule};
 use crate::features::Step;
 use crate::manifest::{Feature, Manifest, Resampling};
 use crate::means::{Ended, Means, MeansRule};
@@ -25,6 +26,8 @@ pub(crate) struct Completed {
     pub(crate) steps: Vec<Step>,
     /// Of a programme run or a period that it ends, whether that is none of the model's steps since its rows come too seldom.
     pub(crate) sparse_run: Option<bool>,
+    /// Time of the newest row of a programme run that it ends, whatever comes of the run.
+    pub(crate) run_until: Option<Timestamp>,
 }
 
 impl Resampler {
@@ -33,6 +36,14 @@ impl Resampler {
             Resampling::Period { .. } => Self::Period(Period::new()),
             Resampling::Cycle { .. } => Self::Cycle(Cycle::new(manifest.features.len())),
             Resampling::Mean { .. } => Self::Mean(Means::new(manifest.features.len())),
+        }
+    }
+
+    /// Whether a programme run is under way; never where steps are no runs.
+    pub(crate) fn is_under_way(&self) -> bool {
+        match self {
+            Self::Cycle(cycle) => cycle.is_under_way(),
+            Self::Period(_) | Self::Mean(_) => false,
         }
     }
 
@@ -59,7 +70,7 @@ impl Resampler {
                 let steps = period.push(row.at, raw, *period_s, *hold_gap_s);
                 Completed {
                     steps,
-                    sparse_run: None,
+                    ..Completed::default()
                 }
             }
             (
@@ -80,16 +91,18 @@ impl Resampler {
                     min_rows: *min_rows,
                 };
                 let phase = value(phase_channel).map(|p| p.round() as i32);
-                match cycle.push(row.at, phase, &raw, &rule) {
-                    None => Completed::default(),
-                    Some(Run::Whole(step)) => Completed {
-                        steps: vec![step],
-                        sparse_run: Some(false),
-                    },
-                    Some(Run::Sparse) => Completed {
-                        steps: Vec::new(),
-                        sparse_run: Some(true),
-                    },
+                let Some(run) = cycle.push(row.at, phase, &raw, &rule) else {
+                    return Completed::default();
+                };
+                let (step, sparse_run) = match run.came {
+                    Came::Step(step) => (Some(step), Some(false)),
+                    Came::Sparse => (None, Some(true)),
+                    Came::Short => (None, None),
+                };
+                Completed {
+                    steps: step.into_iter().collect(),
+                    sparse_run,
+                    run_until: Some(run.until),
                 }
             }
             (
@@ -117,10 +130,12 @@ impl Resampler {
                     Some(Ended::Whole(step)) => Completed {
                         steps: vec![step],
                         sparse_run: Some(false),
+                        run_until: None,
                     },
                     Some(Ended::Thin) => Completed {
                         steps: Vec::new(),
                         sparse_run: Some(true),
+                        run_until: None,
                     },
                 }
             }

@@ -1,23 +1,15 @@
 //! What the rows of one programme run say of single parts of an appliance: the way through a resonance, the fastest rise while
-//! water is let in, how unevenly a motor draws. Taken once, when a run has ended, from rows that are in the store by then, so that nothing is
-//! kept for it while the run lasts.
+//! water is let in, how unevenly a motor draws. Taken row by row while the run lasts; no row is kept for it but the newest.
+
+mod sums;
 
 use hub_core::profile::ApplianceProfile;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::manifest::Per;
 use crate::table::Row;
-
-/// Rows of which a scatter is told at the least.
-const SCATTER_ROWS_MIN: usize = 8;
-/// Minutes between two rows whose difference is a rate: of rows that are farther apart nobody knows how much of the time was of the phase.
-const APART_MIN: (f64, f64) = (0.5, 1.5);
-/// Refills for each minute in which nothing is let in, at the most.
-const REFILLS_MAX: f64 = 0.2;
-/// Minutes between two rows at the most where that does not matter: of a loss, and of a fall of which the fastest is told.
-const FAR_APART_MIN: f64 = 3.2;
-/// Minutes of rows from which a loss is told at the least, and minutes without a loss that are added: few rows say little.
-const LOSS_MIN: f64 = 5.0;
-const LOSS_MORE_MIN: f64 = 10.0;
+use sums::{Moment, Sums};
 
 /// A figure of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +48,8 @@ pub struct FromRows {
 }
 
 /// What is taken of the rows that count.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Take {
     /// Mean.
     Mean,
@@ -77,35 +70,50 @@ pub enum Take {
 }
 
 /// Reads figures of runs of one profile.
-#[derive(Debug)]
-pub struct RunReader<'a> {
-    features: &'a [RunFeature],
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunReader {
+    features: Vec<RunFeature>,
     places: Vec<Option<Places>>,
     phase: Option<usize>,
 }
 
 /// Positions in the profile of what a figure reads.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 struct Places {
     channel: usize,
     within: Option<usize>,
     per: Option<usize>,
 }
 
-/// A row that counts.
-struct Counted {
-    /// Its place among the rows.
-    place: usize,
-    value: f64,
-    /// What a change of the channel is multiplied with.
-    factor: f64,
-    /// Rows of the same phase just before it.
+/// Figures of a run as far as its rows have come. Some 20 bytes a figure between runs, and 50 while one lasts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFigures {
+    /// Rows so far, the one before the run among them.
+    rows: u32,
+    /// Time of the newest, in microseconds since 1970.
+    newest_us: i64,
+    phase: Option<i32>,
+    /// Rows of the same phase just before the newest.
     into_stretch: u32,
+    /// One for each figure.
+    figures: Vec<Figure>,
 }
 
-impl<'a> RunReader<'a> {
+/// One figure so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Figure {
+    /// Its channel in the newest row, as it was read.
+    newest: Option<f64>,
+    /// First value of its channel, and whether another one has come: a sensor that repeats one through all of a run is stuck.
+    first: Option<f64>,
+    has_moved: bool,
+    /// None before a row counts.
+    sums: Option<Sums>,
+}
+
+impl RunReader {
     /// A reader. A figure of a channel that the profile lacks is always missing.
-    pub fn new(features: &'a [RunFeature], profile: &ApplianceProfile, phase_channel: &str) -> Self {
+    pub fn new(features: &[RunFeature], profile: &ApplianceProfile, phase_channel: &str) -> Self {
         let places = |feature: &RunFeature| {
             let Source::Rows(rows) = &feature.source else {
                 return None;
@@ -121,19 +129,97 @@ impl<'a> RunReader<'a> {
             })
         };
         Self {
-            features,
+            features: features.to_vec(),
             places: features.iter().map(places).collect(),
             phase: profile.position(phase_channel),
         }
     }
 
-    /// The figures of a run by its rows, oldest first; the row before the run may be the first of them. `None` where the run has too few
-    /// rows for one, and where a channel repeats one value through all of them: that is a sensor that is stuck.
-    pub fn read(&self, rows: &[Row]) -> Vec<Option<f64>> {
+    /// Positions in the profile of all channels that are read, but for the phase; some of them twice.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = usize> {
+        let places = self.places.iter().flatten();
+        places.flat_map(|of| [Some(of.channel), of.within, of.per].into_iter().flatten())
+    }
+
+    /// Whether figures so far may be of this reader.
+    pub(crate) fn fits(&self, so_far: &RunFigures) -> bool {
+        so_far.figures.len() == self.features.len()
+    }
+
+    /// Nothing of a run yet.
+    pub fn begin(&self) -> RunFigures {
+        RunFigures {
+            rows: 0,
+            newest_us: i64::MIN,
+            phase: None,
+            into_stretch: 0,
+            figures: vec![Figure::default(); self.features.len()],
+        }
+    }
+
+    /// Takes the next row of a run; the first may be the row before it. One that is not later than the newest says nothing.
+    pub fn take(&self, so_far: &mut RunFigures, row: &Row) {
+        let at_us = row.at.as_microsecond();
+        if so_far.rows > 0 && at_us <= so_far.newest_us {
+            return;
+        }
+        let phase = self.phase.and_then(|phase| at(row, phase)).map(|v| v.round() as i32);
+        so_far.into_stretch = match phase == so_far.phase {
+            true => so_far.into_stretch.saturating_add(1),
+            false => 0,
+        };
+        so_far.phase = phase;
+        let before_us = (so_far.rows > 0).then_some(so_far.newest_us);
+        let figures = so_far.figures.iter_mut().zip(&self.places).zip(&self.features);
+        for ((figure, places), feature) in figures {
+            if let (Some(places), Source::Rows(from)) = (places, &feature.source) {
+                let counted = counted(from, places, phase, row);
+                let value = at(row, places.channel);
+                let moment = Moment {
+                    number: so_far.rows,
+                    at_us,
+                    before: before_us.map(|us| (us, figure.newest)),
+                    into_stretch: so_far.into_stretch,
+                };
+                figure.see(value, counted, moment, from.take);
+            }
+        }
+        so_far.rows = so_far.rows.saturating_add(1);
+        so_far.newest_us = at_us;
+    }
+
+    /// Takes a row of an appliance that is watched, whose resampler says whether it has ended a run, and whether one is under way behind it.
+    /// Gives the figures of the run that has ended.
+    pub(crate) fn follow(
+        &self,
+        so_far: &mut RunFigures,
+        row: &Row,
+        ended: Option<Timestamp>,
+        is_under_way: bool,
+    ) -> Option<Vec<Option<f64>>> {
+        if so_far.rows > 0 && row.at.as_microsecond() <= so_far.newest_us {
+            return None;
+        }
+        let is_of_it = ended.is_some_and(|until| until >= row.at);
+        if is_of_it {
+            self.take(so_far, row);
+        }
+        let told = ended.map(|_| self.figures(so_far));
+        // The row before a run belongs to it: what is let in from then on is its own.
+        if ended.is_some() || !is_under_way {
+            *so_far = self.begin();
+        }
+        self.take(so_far, row);
+        told
+    }
+
+    /// The figures by all rows so far. `None` where the run has too few rows for one, and where a channel repeats one value through all of
+    /// them: that is a sensor that is stuck.
+    pub fn figures(&self, so_far: &RunFigures) -> Vec<Option<f64>> {
         let mut values: Vec<Option<f64>> = Vec::with_capacity(self.features.len());
-        for (feature, places) in self.features.iter().zip(&self.places) {
+        for (feature, figure) in self.features.iter().zip(&so_far.figures) {
             let value = match &feature.source {
-                Source::Rows(from) => places.as_ref().and_then(|places| self.of_rows(from, places, rows)),
+                Source::Rows(_) => figure.told(),
                 Source::Sum(of) => {
                     let part = |(i, factor): &(usize, f64)| Some(values.get(*i).copied().flatten()? * factor);
                     of.iter().map(part).sum()
@@ -148,134 +234,56 @@ impl<'a> RunReader<'a> {
         values
     }
 
-    fn of_rows(&self, from: &FromRows, places: &Places, rows: &[Row]) -> Option<f64> {
-        let value = |row: usize| at(rows, row, places.channel);
-        let first = (0..rows.len()).find_map(value)?;
-        if (0..rows.len()).filter_map(value).all(|one| one == first) {
-            return None;
-        }
-        let counted = self.counted(from, places, rows);
-        let values = || counted.iter().map(|one| one.value);
-        let fastest = |sign: f64, apart_max: f64| {
-            let rates = counted.iter().filter_map(|one| {
-                let before = one.place.checked_sub(1)?;
-                let minutes = minutes_between(rows, before, one.place)?;
-                let change = value(one.place)? - value(before)?;
-                (APART_MIN.0..=apart_max)
-                    .contains(&minutes)
-                    .then_some(sign * change * one.factor / minutes)
-            });
-            rates.max_by(f64::total_cmp)
-        };
-        let whole = || {
-            let (mut change, mut minutes) = (0.0, 0.0);
-            for stretch in counted.chunk_by(|a, b| a.place + 1 == b.place && b.into_stretch > 0) {
-                let [first, .., before_last, _] = stretch else {
-                    let [only, _] = stretch else { continue };
-                    add(rows, places.channel, only, only, &mut change, &mut minutes);
-                    continue;
-                };
-                add(rows, places.channel, first, before_last, &mut change, &mut minutes);
-            }
-            (minutes > 0.0).then_some(change / minutes)
-        };
-        match from.take {
-            Take::Mean => mean(values()),
-            Take::Scatter if counted.len() < SCATTER_ROWS_MIN => None,
-            Take::Scatter => {
-                let mean_value = mean(values())?;
-                let square = mean(values().map(|v| (v - mean_value).powi(2)))?;
-                (mean_value > 0.0).then(|| square.sqrt() / mean_value)
-            }
-            Take::WholeRise => whole().or_else(|| fastest(1.0, APART_MIN.1)),
-            Take::FastestFall => fastest(-1.0, FAR_APART_MIN),
-            Take::Loss { settle_rows, refill } => {
-                let settled: Vec<&Counted> = counted.iter().filter(|one| one.into_stretch >= settle_rows).collect();
-                let (mut lost, mut minutes, mut refills) = (0.0, 0.0, 0);
-                for pair in settled.windows(2) {
-                    let [before, after] = pair else { continue };
-                    let follows = before.place + 1 == after.place && after.into_stretch > settle_rows;
-                    let fall = before.value - after.value;
-                    let apart = minutes_between(rows, before.place, after.place);
-                    refills += u32::from(follows && -fall > refill);
-                    if let Some(apart) =
-                        apart.filter(|apart| follows && fall.abs() <= refill && *apart <= FAR_APART_MIN)
-                    {
-                        lost += fall;
-                        minutes += apart;
-                    }
-                }
-                // A sensor that scatters seems to refill all the time.
-                (minutes >= LOSS_MIN && f64::from(refills) <= REFILLS_MAX * minutes)
-                    .then_some(lost / (minutes + LOSS_MORE_MIN))
-            }
-        }
-    }
-
-    fn counted(&self, from: &FromRows, places: &Places, rows: &[Row]) -> Vec<Counted> {
-        let mut counted = Vec::new();
-        let (mut phase_before, mut into_stretch) = (None, 0);
-        for place in 0..rows.len() {
-            let phase = self
-                .phase
-                .and_then(|phase| at(rows, place, phase))
-                .map(|v| v.round() as i32);
-            into_stretch = if phase == phase_before { into_stretch + 1 } else { 0 };
-            phase_before = phase;
-            let is_within = match (&from.within, places.within) {
-                (Some((_, least, most)), Some(channel)) => {
-                    at(rows, place, channel).is_some_and(|v| (*least..=*most).contains(&v))
-                }
-                _ => true,
-            };
-            let factor = match (&from.per, places.per) {
-                (Some(per), Some(channel)) => {
-                    let divisor = at(rows, place, channel).filter(|d| *d > 0.0);
-                    divisor.map(|d| (per.reference / d).powi(per.power))
-                }
-                _ => Some(1.0),
-            };
-            let counts = is_within && phase.is_some_and(|phase| from.phases.contains(&phase));
-            if let Some((value, factor)) = at(rows, place, places.channel).zip(factor).filter(|_| counts) {
-                counted.push(Counted {
-                    place,
-                    value: value * factor,
-                    factor,
-                    into_stretch,
-                });
-            }
-        }
-        counted
+    /// The figures of a run by its rows, oldest first; the row before the run may be the first of them.
+    pub fn read(&self, rows: &[Row]) -> Vec<Option<f64>> {
+        let mut so_far = self.begin();
+        rows.iter().for_each(|row| self.take(&mut so_far, row));
+        self.figures(&so_far)
     }
 }
 
-/// Adds the change of a channel from the row before a stretch to the last of its whole minutes, and the minutes that it took.
-fn add(rows: &[Row], channel: usize, first: &Counted, last: &Counted, change: &mut f64, minutes: &mut f64) {
-    let before = first.place.checked_sub(1).filter(|before| {
-        let apart = minutes_between(rows, *before, first.place);
-        apart.is_some_and(|apart| (APART_MIN.0..=APART_MIN.1).contains(&apart))
-    });
-    // Where the row before is missing, nobody knows how much of the time between belongs to the stretch.
-    let from = before.unwrap_or(first.place);
-    let values = at(rows, last.place, channel).zip(at(rows, from, channel));
-    if let Some(((now, then), apart)) = values.zip(minutes_between(rows, from, last.place)) {
-        *change += (now - then) * last.factor;
-        *minutes += apart.max(0.0);
+impl Figure {
+    fn see(&mut self, value: Option<f64>, counted: Option<(f64, f64)>, moment: Moment, take: Take) {
+        if let Some(value) = value {
+            match self.first {
+                None => self.first = Some(value),
+                Some(first) => self.has_moved |= value != first,
+            }
+        }
+        if let (Some(raw), Some((value, factor))) = (value, counted) {
+            let sums = self.sums.get_or_insert_with(|| Sums::new(take));
+            sums.add(raw, value, factor, moment);
+        } else if let Some(sums) = &mut self.sums {
+            sums.interrupt();
+        }
+        self.newest = value;
+    }
+
+    fn told(&self) -> Option<f64> {
+        self.sums.as_ref().filter(|_| self.has_moved)?.told()
     }
 }
 
-fn at(rows: &[Row], row: usize, channel: usize) -> Option<f64> {
-    rows.get(row)?.values.get(channel).copied().flatten()
+/// Value of a row that counts, and what a change of the channel is multiplied with.
+fn counted(from: &FromRows, places: &Places, phase: Option<i32>, row: &Row) -> Option<(f64, f64)> {
+    let is_within = match (&from.within, places.within) {
+        (Some((_, least, most)), Some(channel)) => at(row, channel).is_some_and(|v| (*least..=*most).contains(&v)),
+        _ => true,
+    };
+    let factor = match (&from.per, places.per) {
+        (Some(per), Some(channel)) => {
+            let divisor = at(row, channel).filter(|d| *d > 0.0);
+            divisor.map(|d| (per.reference / d).powi(per.power))
+        }
+        _ => Some(1.0),
+    };
+    let counts = is_within && phase.is_some_and(|phase| from.phases.contains(&phase));
+    let (value, factor) = at(row, places.channel).zip(factor).filter(|_| counts)?;
+    Some((value * factor, factor))
 }
 
-fn minutes_between(rows: &[Row], before: usize, after: usize) -> Option<f64> {
-    let (before, after) = rows.get(before).zip(rows.get(after))?;
-    Some(after.at.duration_since(before.at).as_secs_f64() / 60.0)
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (count, sum) = values.fold((0.0, 0.0), |(count, sum), value| (count + 1.0, sum + value));
-    (count > 0.0).then(|| sum / count)
+fn at(row: &Row, channel: usize) -> Option<f64> {
+    row.values.get(channel).copied().flatten()
 }
 
 #[cfg(test)]

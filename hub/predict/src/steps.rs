@@ -8,6 +8,7 @@ use crate::features::Step;
 use crate::gather::{Gather, Need};
 use crate::manifest::Manifest;
 use crate::resampler::Resampler;
+use crate::run_features::{RunFigures, RunReader};
 use crate::stuck::Stuck;
 use crate::table::Row;
 
@@ -20,6 +21,8 @@ pub struct StepFeatures {
     /// and where its sensor is stuck: for rule `cycle` if the channel had one value since the step before, for rule `mean` if it had one
     /// through the feature's `stuck_after` steps.
     pub values: Vec<Option<f64>>,
+    /// What the run says of single parts, where that is read ([`Steps::with_figures`]).
+    pub figures: Vec<Option<f64>>,
     /// A gap lies before this step. Rule `cycle` knows none.
     pub after_gap: bool,
 }
@@ -34,6 +37,7 @@ pub struct Steps<'a> {
     gather: Gather,
     resampler: Resampler,
     stuck: Stuck,
+    figures: Option<(&'a RunReader, RunFigures)>,
 }
 
 impl<'a> Steps<'a> {
@@ -42,10 +46,20 @@ impl<'a> Steps<'a> {
         Self {
             manifest,
             profile,
-            need: Need::of(manifest, profile),
+            need: Need::of(manifest, profile, None),
             gather: Gather::new(),
             resampler: Resampler::new(manifest),
             stuck: Stuck::new(manifest.features.len()),
+            figures: None,
+        }
+    }
+
+    /// The same with figures of each programme run, for a manifest of rule `cycle`.
+    pub fn with_figures(manifest: &'a Manifest, profile: &'a ApplianceProfile, reader: &'a RunReader) -> Self {
+        Self {
+            need: Need::of(manifest, profile, reader.channels()),
+            figures: Some((reader, reader.begin())),
+            ..Self::new(manifest, profile)
         }
     }
 
@@ -57,16 +71,22 @@ impl<'a> Steps<'a> {
         for row in &rows {
             self.stuck.see(row, self.manifest, self.profile);
             let completed = self.resampler.push(self.manifest, self.profile, row);
-            steps.extend(completed.steps.into_iter().map(|step| self.told(step)));
+            let is_under_way = self.resampler.is_under_way();
+            let figures = self.figures.as_mut();
+            let figures = figures
+                .and_then(|(reader, so_far)| reader.follow(so_far, row, completed.run_until, is_under_way))
+                .unwrap_or_default();
+            steps.extend(completed.steps.into_iter().map(|step| self.told(step, figures.clone())));
         }
         steps
     }
 
-    fn told(&mut self, mut step: Step) -> StepFeatures {
+    fn told(&mut self, mut step: Step, figures: Vec<Option<f64>>) -> StepFeatures {
         self.stuck.judge(&mut step, self.manifest);
         StepFeatures {
             at: step.at,
             values: step.raw,
+            figures,
             after_gap: step.after_gap,
         }
     }

@@ -16,7 +16,8 @@ pub struct Verdict {
     /// spoken of something that was measured.
     pub judged: bool,
     /// The lower of the two scores below: 1.0 means that both have reached their threshold. 0 while calibrating and
-    /// until a window is full. Without a network the higher one of the unit's normal as it is now and as it was at first.
+    /// until a window is full. Without a network the higher one of the unit's normal as it is now and as it was at first; of named faults
+    /// the strongest in its own level, or that of what has no name.
     pub score: f32,
     /// The lowest score of the whole hold time: what would have raised an alarm. 0 while that is not over.
     pub held: f32,
@@ -28,6 +29,8 @@ pub struct Verdict {
     pub alarm: bool,
     /// The prediction, whenever an alarm stands.
     pub prediction: Option<FaultPrediction>,
+    /// Other faults that are seen apart from the prediction's, each on the step from which it is to be told, and again where it has grown.
+    pub apart: Vec<FaultPrediction>,
     /// Each feature's share of the deviation, 0 to 1, in the order of the manifest.
     pub contributions: Vec<f32>,
     /// Value of each feature, before any transform.

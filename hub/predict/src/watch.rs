@@ -257,7 +257,7 @@ impl Watch {
             failed,
         } = self.give(rows, false);
         let mut told = std::mem::take(&mut self.ended);
-        told.extend(judged.into_iter().filter_map(|judged| judged.news));
+        told.extend(judged.into_iter().flat_map(|judged| judged.news));
         let mut counts = UnjudgedCounts::default();
         unjudged.iter().for_each(|(_, why)| counts.add(*why));
         for up_to in &reach {

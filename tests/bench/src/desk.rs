@@ -192,6 +192,7 @@ fn prediction(fault: &str) -> FaultPrediction {
         score: 1.5,
         model: "bench/1".to_owned(),
         model_hash: None,
+        below_call_level: false,
         at: now(0),
         since: now(0) - SignedDuration::from_hours(1),
         top: (0..SENSORS).map(contribution).collect(),

@@ -177,6 +177,7 @@ fn finding(n: u128, fault_class: &str, probability: f32, severity: Severity) -> 
             score: 1.55,
             model: "washing-machine/1".into(),
             model_hash: None,
+            below_call_level: false,
             at: at("08:59"),
             since: evidence.anomalous_since,
             top: evidence.channels.clone(),

@@ -53,7 +53,8 @@ impl Gate {
     }
 
     /// Why nobody is rung about it unless a person asks for that or approves it, as far as the fleet's history tells. Without a history
-    /// there is no score from which a call is right often enough, and so no call. A surge is asked about apart.
+    /// there is no score from which a call is right often enough, and so no call. Where the model has a level of its own for calls, that has
+    /// to be held as well. A surge is asked about apart.
     pub fn withheld(&self, prediction: &FaultPrediction, now: Timestamp) -> Option<HoldReason> {
         let score = f64::from(prediction.score);
         let Some(precision) = self.precision(score, Month::at(now)) else {
@@ -68,7 +69,9 @@ impl Gate {
             precision,
             watched: self.ledger.watched(),
         };
-        facts.withheld().into_iter().find_map(held)
+        let of_fleet = facts.withheld().into_iter().find_map(held);
+        let of_model = prediction.below_call_level.then_some(HoldReason::BelowCallLevel);
+        of_fleet.or(of_model)
     }
 }
 

@@ -191,6 +191,7 @@ fn prediction(score: f32, at: Timestamp) -> FaultPrediction {
         score,
         model: MODEL.to_owned(),
         model_hash: None,
+        below_call_level: false,
         at,
         since: at,
         top: Vec::new(),

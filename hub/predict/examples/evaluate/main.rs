@@ -1,10 +1,11 @@
 //! Evaluation of the models on recorded and simulated appliances.
 //!
 //! `evaluate --data ../shared/data/skab --models models [--only PART] [--figures FOLDER] [--scores FILE] [--calibration ROWS]
-//! [--machines NUMBER] [--threads NUMBER]`. Parts are `washing-machine`, `hard`, `fridge`, `firmware`, `first`, `pump-rig`, `skab`,
+//! [--machines NUMBER] [--threads NUMBER] [--write-model FOLDER]`. Parts are `washing-machine`, `hard`, `fridge`, `firmware`, `first`, `pump-rig`, `skab`,
 //! `tracebase`, `budgets`, `breaker`, and `long`, which runs only where it is asked for. Ends with one line a bar, `bar NAME VALUE BOUND
 //! held|missed`, and fails if one is missed. With `--figures` each part is written to a file, from which `cargo xtask results`
-//! makes the page of results.
+//! makes the page of results. With `--write-model` part `hard` writes what it learned of named faults as a model folder, below one that has
+//! `profiles/`.
 #![expect(clippy::print_stdout, reason = "a report on standard output")]
 
 mod bar;
@@ -52,6 +53,7 @@ struct Arguments {
     scores: Option<PathBuf>,
     calibration: u32,
     size: hard::Size,
+    write_model: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -96,7 +98,13 @@ fn evaluate(
     let power = data.with_file_name("tracebase");
     let part = match name {
         "washing-machine" => washing_machine::evaluate(models, scores)?,
-        "hard" => machines.evaluate()?,
+        "hard" => {
+            // Before it is judged: a folder that is refused is told at once.
+            if let Some(out) = &arguments.write_model {
+                machines.write(out)?;
+            }
+            machines.evaluate()?
+        }
         "fridge" => hard::fridges(size)?,
         "firmware" => machines.firmware()?,
         "first" => hard::first(models, size)?,
@@ -123,6 +131,7 @@ fn arguments() -> anyhow::Result<Arguments> {
             units: None,
             threads: 2,
         },
+        write_model: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -137,8 +146,9 @@ fn arguments() -> anyhow::Result<Arguments> {
             "--machines" => read.size.units = Some(value.parse()?),
             "--threads" => read.size.threads = value.parse::<u64>()?.clamp(1, 2),
             "--scores" => read.scores = Some(value.into()),
+            "--write-model" => read.write_model = Some(value.into()),
             _ => bail!(
-                "unknown argument {name}: --data, --models, --only, --figures, --scores, --calibration, --machines or --threads"
+                "unknown argument {name}: --data, --models, --only, --figures, --scores, --calibration, --machines, --threads or --write-model"
             ),
         }
     }

@@ -218,11 +218,12 @@ impl Own {
                         basis: manifest.evidence.basis(UNKNOWN_FAULT),
                         verdicts: None,
                         model_hash: None,
+                        below_call_level: false,
                         score: in_force as f32,
                         model: manifest.id(),
                         at: step.at,
                         since: self.since.unwrap_or(step.at),
-                        top: self.causes(&top, &contributions, slow, kit),
+                        top: causes(&self.unit, &top, &contributions, slow, kit),
                         second_opinion: None,
                     }),
                     contributions,
@@ -242,6 +243,7 @@ impl Own {
             raw: step.raw,
             watched: None,
             said,
+            named: None,
         }
     }
 
@@ -250,24 +252,6 @@ impl Own {
     pub(super) fn draw(&mut self, at: Timestamp, said: &Said, manifest: &Manifest) {
         let points = manifest.persistence.evidence_points;
         self.course.push(at, said.score, &said.deviations, points);
-    }
-
-    /// The features that moved most, with where their averages are.
-    fn causes(&self, top: &[(usize, f64)], shares: &[f32], slow: bool, kit: &Kit) -> Vec<Contribution> {
-        let normals = self.normals(kit);
-        let cause = |(feature, _): &(usize, f64)| {
-            let is_it = |normal: &&ChannelBaseline| normal.channel == *feature;
-            let (normal, channel) = (normals.iter().find(is_it)?, kit.channels.get(*feature)?);
-            Some(Contribution {
-                channel: channel.name.clone(),
-                share: shares.get(*feature).copied().unwrap_or(0.0),
-                value: normal.average,
-                baseline_mean: if slow { normal.first_centre } else { normal.centre },
-                baseline_deviation: normal.floor,
-                unit: channel.unit.clone(),
-            })
-        };
-        top.iter().filter_map(cause).collect()
     }
 
     /// The newest steps to freeze with a ticket. A value that is not there is drawn as the one before.
@@ -358,8 +342,26 @@ fn probability(class: &str, held: f32, manifest: &Manifest) -> f32 {
     }
 }
 
+/// The features that moved most, with where their averages are.
+pub(super) fn causes(unit: &Unit, top: &[(usize, f64)], shares: &[f32], slow: bool, kit: &Kit) -> Vec<Contribution> {
+    let normals = unit.baseline(&kit.channels, &kit.settings);
+    let cause = |(feature, _): &(usize, f64)| {
+        let is_it = |normal: &&ChannelBaseline| normal.channel == *feature;
+        let (normal, channel) = (normals.iter().find(is_it)?, kit.channels.get(*feature)?);
+        Some(Contribution {
+            channel: channel.name.clone(),
+            share: shares.get(*feature).copied().unwrap_or(0.0),
+            value: normal.average,
+            baseline_mean: if slow { normal.first_centre } else { normal.centre },
+            baseline_deviation: normal.floor,
+            unit: channel.unit.clone(),
+        })
+    };
+    top.iter().filter_map(cause).collect()
+}
+
 /// Each feature's part of the squares that make the score.
-fn shares(top: &[(usize, f64)], features: usize) -> Vec<f32> {
+pub(super) fn shares(top: &[(usize, f64)], features: usize) -> Vec<f32> {
     let sum: f64 = top.iter().map(|(_, z)| z * z).sum();
     let mut shares = vec![0.0; features];
     for (feature, z) in top {
@@ -371,12 +373,13 @@ fn shares(top: &[(usize, f64)], features: usize) -> Vec<f32> {
 }
 
 impl Detector {
-    /// How far features wander, and the floors that they are judged by; none with a network, while calibrating, and while an alarm
-    /// stands.
+    /// How far features wander, and the floors that they are judged by; none with a network, of named faults, while calibrating, and while
+    /// an alarm stands.
     pub(crate) fn wander(&self, model: &Model) -> Option<Wander> {
         match (&self.stage, model.rules().kit) {
             (Stage::Generic(own), Some(kit)) => own.wander(kit),
-            (Stage::Generic(_), None) | (Stage::Calibrating(_) | Stage::Watching(_), _) => None,
+            // The levels of named faults come from the fleet that they were trained on.
+            (Stage::Generic(_), None) | (Stage::Calibrating(_) | Stage::Watching(_) | Stage::Named(_), _) => None,
         }
     }
 }

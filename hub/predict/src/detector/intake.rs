@@ -122,7 +122,7 @@ impl Detector {
     /// Whether the appliance is watched, with all that people are told of it.
     pub fn watching(&self, model: &Model) -> Watching {
         let standing = self.intake.standing;
-        let need = Need::of(model.manifest(), model.profile());
+        let need = model.need();
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let needs_s = match model.manifest().resampling {
             Resampling::Period { hold_gap_s, .. } => hold_gap_s,
@@ -137,7 +137,8 @@ impl Detector {
         };
         let unsteady = match &self.stage {
             Stage::Generic(own) => own.unsteady(),
-            Stage::Calibrating(_) | Stage::Watching(_) => None,
+            // What the figures of faults are like says nothing of states.
+            Stage::Calibrating(_) | Stage::Watching(_) | Stage::Named(_) => None,
         };
         let feature = |(place, _): (usize, bool)| model.manifest().features.get(place);
         Watching {
@@ -166,13 +167,27 @@ impl Detector {
             (Resampler::Mean(_), _) => {}
             (Resampler::Period(_) | Resampler::Cycle(_), _) => self.intake.note_run(completed.sparse_run),
         }
-        let Some(kit) = rules.kit else { return };
+        let Some(kit) = rules.kit.filter(|kit| kit.named.is_none()) else {
+            return;
+        };
         for step in &completed.steps {
             self.empty_for = match Own::is_empty(step, kit) {
                 true => self.empty_for.saturating_add(1),
                 false => 0,
             };
         }
+    }
+
+    /// Notes runs of a model that names faults, each with whether nothing of it could be compared.
+    pub(super) fn note_named(&mut self, runs: Vec<(Pending, bool)>) -> Vec<Pending> {
+        let note = |(run, is_empty): (Pending, bool)| {
+            self.empty_for = match is_empty {
+                true => self.empty_for.saturating_add(1),
+                false => 0,
+            };
+            run
+        };
+        runs.into_iter().map(note).collect()
     }
 
     /// Counts a row, of which these steps came: each by itself, however many came of one reading.
@@ -228,6 +243,7 @@ impl Detector {
     fn has_full_window(&self, manifest: &Manifest) -> bool {
         match &self.stage {
             Stage::Generic(own) => own.run() >= window(manifest),
+            Stage::Named(own) => own.calibration().is_none(),
             Stage::Calibrating(_) | Stage::Watching(_) => {
                 let window = manifest
                     .autoencoder
@@ -248,10 +264,11 @@ impl Detector {
                 let cannot = own.unsteady().is_some_and(|(_, cannot)| cannot);
                 (own.is_calibrating(), cannot)
             }
+            Stage::Named(own) => (own.calibration().is_some(), false),
         };
         // Without a network nothing but the calibration has to be there.
         let can_alarm = match &self.stage {
-            Stage::Generic(_) => !is_calibrating,
+            Stage::Generic(_) | Stage::Named(_) => !is_calibrating,
             Stage::Calibrating(_) | Stage::Watching(_) => is_full,
         };
         let barred = intake.barred(need, self.empty_for);

@@ -8,7 +8,7 @@ use hub_core::profile::ApplianceProfile;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{GoldenError, LINES_MIN, TOLERANCE};
+use super::{GoldenError, differs, each_line};
 use crate::generic::{Step, Unit};
 use crate::manifest::{Kit, Manifest, Resampling};
 
@@ -99,9 +99,7 @@ impl GoldenSteps {
         })?;
         let pairs = [(self.score, said.score), (self.slow_score, said.slow_score)];
         for (expected, got) in pairs {
-            // What the detector says is finite; an expectation that is not must differ.
-            let off = (expected - got).abs();
-            if off.is_nan() || off > f64::from(TOLERANCE) * expected.abs().max(1.0) {
+            if differs(expected, got) {
                 return Err(GoldenError::OtherScore {
                     name: self.name.clone(),
                     expected,
@@ -121,19 +119,7 @@ impl GoldenSteps {
 
 /// Lives every golden life.
 pub(crate) fn check_steps(text: &str, kit: &Kit, manifest: &Manifest) -> Result<(), GoldenError> {
-    let mut count = 0;
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let golden: GoldenSteps = serde_json::from_str(line).map_err(|source| GoldenError::Line {
-            line: index + 1,
-            source,
-        })?;
-        golden.check(kit, manifest)?;
-        count += 1;
-    }
-    match count < LINES_MIN {
-        true => Err(GoldenError::TooFew(count)),
-        false => Ok(()),
-    }
+    each_line(text, |golden: &GoldenSteps| golden.check(kit, manifest))
 }
 
 /// Channel and unit of each feature.
@@ -144,9 +130,9 @@ fn read_from(manifest: &Manifest) -> Vec<String> {
         .collect()
 }
 
-/// A sum over all that the detector goes by. Written out figure by figure: a field that a later program knows besides changes no sum of a
+/// A sum over all that the manifest says and the detector goes by. Written out figure by figure: a field that a later program knows besides changes no sum of a
 /// folder that does without it.
-fn figures(manifest: &Manifest) -> String {
+pub(super) fn figures(manifest: &Manifest) -> String {
     let mut text = match &manifest.resampling {
         Resampling::Period { period_s, hold_gap_s } => format!("period {period_s:?} {hold_gap_s:?}\n"),
         Resampling::Cycle {
@@ -182,6 +168,9 @@ fn figures(manifest: &Manifest) -> String {
     ));
     if let Some(rule) = &manifest.detector {
         line(format_args!("stated {:?} {:?}", rule.probability, rule.call));
+        if let Some(calls) = rule.call_probability {
+            line(format_args!("stated of calls {calls:?}"));
+        }
         for one in &rule.conditions {
             line(format_args!(
                 "condition {:?} {:?} {:?} {:?} {:?}",

@@ -5,7 +5,8 @@ use hub_core::profile::{ApplianceProfile, check_name, check_sentence};
 use hub_core::release::EvidenceKind;
 
 use super::{
-    Autoencoder, FaultClass, Feature, Generic, Manifest, Probability, Resampling, Running, Statistic, Transform,
+    Autoencoder, DetectorKind, FaultClass, Feature, Generic, Manifest, Probability, Resampling, Running, Statistic,
+    Transform,
 };
 use crate::course::POINTS_MAX;
 
@@ -40,8 +41,9 @@ impl Manifest {
                 self.profile, self.profile_version, profile.name, profile.version
             ));
         }
-        if self.features.is_empty() || self.features.len() > 64 {
-            return refuse("needs 1 to 64 features".into());
+        let needs_some = self.kind() != Some(DetectorKind::Named);
+        if self.features.is_empty() && needs_some || self.features.len() > 64 {
+            return refuse("needs 1 to 64 features; kind named may do without".into());
         }
         for feature in &self.features {
             if profile.position(&feature.channel).is_none() {
@@ -89,10 +91,18 @@ impl Manifest {
             .and_then(|()| self.check_numbers().map_err(str::to_owned))
             .and_then(|()| match (&self.detector, &self.autoencoder, &self.probability) {
                 (None, Some(autoencoder), Some(probability)) => self.check_network(autoencoder, probability),
-                (Some(rule), network, probability) => self.check_beside(rule, network.as_ref(), probability.as_ref()),
+                (Some(rule), network, probability) => self.check_generic(rule).and_then(|()| match rule.kind {
+                    DetectorKind::Generic => self.check_beside(rule, network.as_ref(), probability.as_ref()),
+                    DetectorKind::Named => self.check_named(rule),
+                }),
                 _ => Err("needs [autoencoder] and [probability], or [detector]".to_owned()),
             })
             .or_else(refuse)
+    }
+
+    /// The detector without a network, if there is one.
+    fn kind(&self) -> Option<DetectorKind> {
+        self.detector.as_ref().map(|rule| rule.kind)
     }
 
     fn check_evidence(&self) -> Result<(), String> {
@@ -163,17 +173,28 @@ impl Manifest {
                 "autoencoder.period_s and inputs are of a network beside [detector]",
             ),
         ];
-        first_that_fails(&checks).map_err(str::to_owned)
+        first_that_fails(&checks)?;
+        self.check_signatures()
     }
 
-    /// The detector without a network, and what stands beside it.
+    /// What kind `generic` keeps to besides, and what stands beside it.
     fn check_beside(
         &self,
         rule: &Generic,
         network: Option<&Autoencoder>,
         probability: Option<&Probability>,
     ) -> Result<(), String> {
-        self.check_generic(rule)?;
+        self.check_signatures()?;
+        first_that_fails(&[
+            (
+                rule.call_probability.is_none() && rule.words.is_empty(),
+                "detector.call_probability and detector.words are for kind named",
+            ),
+            (
+                self.classification.min_cosine > 0.0 && self.classification.min_cosine <= 1.0,
+                "classification.min_cosine must be above 0 and at most 1",
+            ),
+        ])?;
         if let Some(network) = network {
             network.check()?;
             self.check_opinion(network)?;
@@ -185,6 +206,50 @@ impl Manifest {
             Some(probability) => probability.check(),
             None => Ok(()),
         }
+    }
+
+    /// What kind `named` keeps to besides its faults.
+    fn check_named(&self, rule: &Generic) -> Result<(), String> {
+        let classes = &self.classification.classes;
+        let states_calls = |stated: f64| stated >= rule.probability && stated <= 1.0;
+        let checks = [
+            (
+                matches!(self.resampling, Resampling::Cycle { .. }),
+                "resampling: kind named reads programme runs; write rule cycle",
+            ),
+            (
+                self.autoencoder.is_none() && self.probability.is_none(),
+                "autoencoder and probability are for kind generic: of a named fault detector.probability and detector.call_probability are stated",
+            ),
+            (
+                !classes.is_empty() && classes.iter().all(|class| class.signature.is_empty()),
+                "classification.classes: kind named needs them without a signature: faults.toml says what each moves",
+            ),
+            (
+                rule.call_probability.is_some_and(states_calls),
+                "detector.call_probability must be detector.probability to 1 for kind named",
+            ),
+            (
+                rule.call.is_none(),
+                "detector.call is for kind generic: each signature has its call_level in faults.toml",
+            ),
+        ];
+        first_that_fails(&checks)?;
+        rule.words.iter().try_for_each(|(figure, words)| {
+            check_name(words).map_err(|why| format!("detector.words of {figure}: {why}"))
+        })
+    }
+
+    fn check_signatures(&self) -> Result<(), String> {
+        let mut classes = self.classification.classes.iter();
+        match classes.find(|class| class.signature.is_empty()) {
+            None => Ok(()),
+            Some(class) => Err(format!(
+                "class {}: needs a signature, a number for at least one feature",
+                class.name
+            )),
+        }
+    }
     }
 
     fn check_generic(&self, rule: &Generic) -> Result<(), String> {
@@ -218,10 +283,6 @@ impl Manifest {
             (
                 rule.call.is_none_or(|call| call >= baseline.threshold && finite(call)),
                 "detector.call must not be below baseline.threshold",
-            ),
-            (
-                self.classification.min_cosine > 0.0 && self.classification.min_cosine <= 1.0,
-                "classification.min_cosine must be above 0 and at most 1",
             ),
             (
                 !matches!(self.resampling, Resampling::Period { .. }),
@@ -260,7 +321,8 @@ impl Manifest {
             }
         }
         let tells = |name: &String| rule.conditions.iter().any(|condition| condition.by == *name);
-        if self.features.iter().all(|feature| tells(&feature.name)) {
+        let is_watched = |feature: &Feature| !tells(&feature.name);
+        if !self.features.is_empty() && !self.features.iter().any(is_watched) {
             return Err("detector.conditions: no feature is left to be watched".to_owned());
         }
         Ok(())

@@ -1,10 +1,14 @@
 //! The detector without a network as a manifest has it: what it watches, and by which figures.
 
+use std::collections::BTreeMap;
+
 use hub_core::profile::ApplianceProfile;
+use hub_core::site::Localised;
 use serde::{Deserialize, Serialize};
 
+use super::faults::Named;
 use super::{Manifest, Resampling, Shown};
-use crate::generic::{Channel, Condition, Settings, StepOf};
+use crate::generic::{Channel, Condition, NamedRule, Settings, StepOf};
 
 /// Detectors that need no network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +16,9 @@ use crate::generic::{Channel, Condition, Settings, StepOf};
 pub enum DetectorKind {
     /// Each feature against the unit's own normal, in floors ([`crate::generic`]).
     Generic,
+    /// Faults that have a name by what they move, which `faults.toml` beside the manifest says, and the features as kind `generic` has them
+    /// for what has none.
+    Named,
 }
 
 /// What the detector without a network needs besides the sections that all detectors have.
@@ -23,6 +30,9 @@ pub struct Generic {
     /// Probability that is stated of each alarm, 0 up to below the least at which a call is placed by itself: nobody has measured it. Where
     /// the manifest has `[probability]`, of those without a name.
     pub probability: f64,
+    /// Kind `named`: probability that is stated where a fault's own level for calls was held, `probability` to 1.
+    #[serde(default)]
+    pub call_probability: Option<f64>,
     /// Score, in floors as `baseline.threshold`, that a call would need; none where too little is known for any call. It is told with what
     /// a maker's own recordings gave, and rings nobody.
     #[serde(default)]
@@ -30,6 +40,9 @@ pub struct Generic {
     /// What conditions do to features.
     #[serde(default)]
     pub conditions: Vec<ConditionRule>,
+    /// Kind `named`: what pages show for each figure that a fault moves, at most 60 characters.
+    #[serde(default)]
+    pub words: BTreeMap<String, Localised>,
 }
 
 /// Influence of a condition on a feature. A feature that tells a condition is not watched itself.
@@ -58,9 +71,36 @@ pub(crate) struct Kit {
     pub(crate) shown: Option<Shown>,
     /// What a detector's state is of: the version, and a sum over the features, which for a shipped family come with the profile.
     pub(crate) state: String,
+    /// Kind `named`: the faults.
+    pub(crate) named: Option<Named>,
 }
 
 impl Kit {
+    /// The same with faults that have a name.
+    pub(crate) fn with_named(self, named: Named) -> Self {
+        Self {
+            state: format!("{}{:016x}", self.state, named.sum),
+            named: Some(named),
+            ..self
+        }
+    }
+
+    /// What an appliance is compared by, where faults have a name.
+    pub(crate) fn rule(&self) -> Option<NamedRule<'_>> {
+        let named = self.named.as_ref()?;
+        Some(NamedRule {
+            figures: &named.channels,
+            faults: &named.faults,
+            channels: &self.channels,
+            settings: &self.settings,
+        })
+    }
+
+    /// Positions in the profile of the channels that are read for figures of runs; some of them twice.
+    pub(crate) fn of_figures(&self) -> impl Iterator<Item = usize> {
+        self.named.iter().flat_map(|named| named.reader.channels())
+    }
+
     /// None of a manifest with a network.
     pub(crate) fn of(manifest: &Manifest, profile: &ApplianceProfile) -> Option<Self> {
         let rule = manifest.detector.as_ref()?;
@@ -97,6 +137,7 @@ impl Kit {
             },
             shown: Shown::of(manifest),
             state: format!("{}#{:016x}", manifest.id(), sum(&profile.name, manifest, &channels)),
+            named: None,
             channels,
         })
     }
@@ -124,7 +165,7 @@ fn step_of(resampling: &Resampling) -> StepOf {
     }
 }
 
-/// FNV-1a over all that a state's numbers are numbers of.
+/// A sum over all that a state's numbers are numbers of.
 fn sum(profile: &str, manifest: &Manifest, channels: &[Channel]) -> u64 {
     let features = manifest.features.iter().zip(channels);
     let texts = features.flat_map(|(feature, channel)| {
@@ -136,8 +177,13 @@ fn sum(profile: &str, manifest: &Manifest, channels: &[Channel]) -> u64 {
             decimals,
         ]
     });
+    fnv(std::iter::once(profile.to_owned()).chain(texts))
+}
+
+/// FNV-1a over texts, each with its end.
+pub(super) fn fnv(texts: impl IntoIterator<Item = String>) -> u64 {
     let mut sum = 0xcbf2_9ce4_8422_2325_u64;
-    for text in std::iter::once(profile.to_owned()).chain(texts) {
+    for text in texts {
         for byte in text.bytes().chain([0]) {
             sum = (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }

@@ -144,8 +144,10 @@ impl Manifest {
             detector: Some(Generic {
                 kind: DetectorKind::Generic,
                 probability: PROBABILITY,
+                call_probability: None,
                 call: None,
                 conditions: Vec::new(),
+                words: BTreeMap::new(),
             }),
             baseline: Baseline {
                 calibration: settings.calibration,

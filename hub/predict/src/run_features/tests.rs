@@ -1,6 +1,10 @@
+mod whole;
+
 use super::*;
 use hub_core::profile::Channel;
 use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 fn profile() -> ApplianceProfile {
     let channel = |(id, name): (u8, &str)| Channel {
@@ -115,4 +119,136 @@ fn a_stuck_sensor_and_a_missing_channel_say_nothing() {
     assert!((values[1].unwrap() - 0.1).abs() < 1e-12);
     assert_eq!(values[2], None);
     assert_eq!(read(&features, &[]), [None; 3]);
+}
+
+/// Every way to take a figure, of two channels, with and without a condition.
+fn all_ways() -> Vec<RunFeature> {
+    let loss = Take::Loss {
+        settle_rows: 1,
+        refill: 7.0,
+    };
+    let takes = [Take::Mean, Take::Scatter, Take::WholeRise, Take::FastestFall, loss];
+    let mut all = Vec::new();
+    for take in takes {
+        for phases in [&[1][..], &[1, 2]] {
+            let plain = feature("level", take, phases);
+            let mut bound = feature("speed", take, phases);
+            if let Source::Rows(rows) = &mut bound.source {
+                rows.within = Some(("level".into(), 20.0, 90.0));
+                rows.per = Some(Per {
+                    channel: "level".into(),
+                    reference: 50.0,
+                    power: 2,
+                });
+            }
+            all.extend([plain, bound]);
+        }
+    }
+    let sum = RunFeature {
+        name: "sum".into(),
+        source: Source::Sum(vec![(0, 1.0), (3, -0.5)]),
+        logarithm: true,
+    };
+    all.push(sum);
+    all
+}
+
+/// Seconds since the row before, then phase, level and speed, some of them missing.
+type Drawn = (i64, Option<u8>, Option<u8>, Option<u8>);
+
+fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
+    let seconds = prop_oneof![6 => Just(60_i64), 1 => Just(20), 1 => Just(150), 1 => Just(400)];
+    let value = || prop_oneof![8 => (0..120_u8).prop_map(Some), 1 => Just(None)];
+    // Values that repeat themselves make stretches, and sensors that are stuck.
+    let phase = prop_oneof![4 => Just(Some(1_u8)), 2 => Just(Some(2)), 1 => Just(Some(0)), 1 => Just(None)];
+    vec((seconds, phase, value(), value()), 0..60)
+}
+
+fn rows_of(drawn: &[Drawn]) -> Vec<Row> {
+    let mut second = 0;
+    let row = |(apart, phase, level, speed): &Drawn| {
+        second += apart;
+        Row {
+            at: Timestamp::from_second(second).unwrap(),
+            values: [phase, level, speed].map(|one| one.map(f64::from)).into(),
+        }
+    };
+    drawn.iter().map(row).collect()
+}
+
+/// To the last digits: a scatter is taken by another formula.
+fn are_same(one: &[Option<f64>], other: &[Option<f64>]) -> bool {
+    let same = |(a, b): (&Option<f64>, &Option<f64>)| match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs().max(1.0),
+        (a, b) => a == b,
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn taken_row_by_row_figures_are_those_of_all_rows_at_once(drawn in drawn(), cut in 0..60_usize) {
+        let (features, rows) = (all_ways(), rows_of(&drawn));
+        let reader = RunReader::new(&features, &profile(), "phase");
+        let expected = whole::read(&reader, &rows);
+        let got = reader.read(&rows);
+        prop_assert!(are_same(&got, &expected), "{got:?} and not {expected:?}");
+        // A hub that is killed within the run goes on with what was saved.
+        let mut so_far = reader.begin();
+        let cut = cut.min(rows.len());
+        rows[..cut].iter().for_each(|row| reader.take(&mut so_far, row));
+        let saved = postcard::to_stdvec(&so_far).unwrap();
+        let mut so_far: RunFigures = postcard::from_bytes(&saved).unwrap();
+        rows[cut..].iter().for_each(|row| reader.take(&mut so_far, row));
+        prop_assert_eq!(reader.figures(&so_far), got);
+    }
+}
+
+#[test]
+fn a_run_ends_where_its_resampler_says_so_and_keeps_the_row_before_the_next() {
+    let features = [feature("level", Take::WholeRise, &[1])];
+    let reader = RunReader::new(&features, &profile(), "phase");
+    let mut so_far = reader.begin();
+    let mut follow = |row: &Row, ended: Option<i64>, is_under_way: bool| {
+        let ended = ended.map(|minute| Timestamp::from_second(60 * minute).unwrap());
+        reader.follow(&mut so_far, row, ended, is_under_way)
+    };
+    let rows = rows(&[
+        [0.0, 5.0, 0.0],
+        [1.0, 45.0, 0.0],
+        [1.0, 85.0, 0.0],
+        [1.0, 90.0, 0.0],
+        [0.0, 90.0, 0.0],
+        [1.0, 10.0, 0.0],
+        [1.0, 30.0, 0.0],
+    ]);
+    assert_eq!(follow(&rows[0], None, false), None);
+    for row in &rows[1..4] {
+        assert_eq!(follow(row, None, true), None);
+    }
+    assert_eq!(follow(&rows[4], Some(4), false), Some(vec![Some(40.0)]));
+    assert_eq!(follow(&rows[4], None, false), None, "a row that comes once more");
+    assert_eq!(follow(&rows[5], None, true), None);
+    // Silence: the row that comes behind it is of the next run.
+    let mut late = rows[6].clone();
+    late.at += jiff::SignedDuration::from_hours(5);
+    assert_eq!(follow(&late, Some(5), true), Some(vec![Some(-80.0)]));
+}
+
+#[test]
+fn a_run_under_way_takes_no_rows_into_its_state() {
+    let features = all_ways();
+    let reader = RunReader::new(&features, &profile(), "phase");
+    let of = |count: u32| {
+        let long: Vec<[f64; 3]> = (0..count)
+            .map(|k| [1.0, f64::from(k % 70), f64::from(k % 90)])
+            .collect();
+        let mut so_far = reader.begin();
+        rows(&long).iter().for_each(|row| reader.take(&mut so_far, row));
+        postcard::to_stdvec(&so_far).unwrap().len()
+    };
+    assert!(of(2_000) < of(60) + 60);
+    assert!(of(2_000) < 90 * features.len(), "{} bytes", of(2_000));
 }

@@ -93,6 +93,7 @@ mod tests {
             autoencoder_score: held,
             alarm: false,
             prediction: None,
+            apart: vec![],
             contributions: vec![],
             values: vec![],
             suspect: vec![],

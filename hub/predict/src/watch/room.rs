@@ -11,6 +11,8 @@ pub(super) const BYTES_MAX: usize = 1 << 30;
 pub(super) const DETECTOR_BYTES: usize = 10 << 10;
 /// One without a network that watches: it has no window, and its evidence in bytes. `make bench-predict` measures it.
 const GENERIC_BYTES: usize = 2 << 10;
+/// One that names faults: figures of the run under way, and evidence of them besides.
+const NAMED_BYTES: usize = 6 << 10;
 /// Of a step and feature that such a one calibrates with.
 const STEP_BYTES: usize = 4;
 /// An appliance that no model watches has a place and no detector.
@@ -30,9 +32,11 @@ pub(super) fn bytes_of(model: Option<&Model>, state: WatchState) -> usize {
         _ => usize::try_from(manifest.baseline.calibration).unwrap_or(usize::MAX),
     };
     let learned = steps.saturating_mul(manifest.features.len() * STEP_BYTES);
-    GENERIC_BYTES
-        .saturating_add(learned)
-        .saturating_add(manifest.kept_for_opinion())
+    let own = match model.names_faults() {
+        true => NAMED_BYTES,
+        false => GENERIC_BYTES,
+    };
+    own.saturating_add(learned).saturating_add(manifest.kept_for_opinion())
 }
 
 #[cfg(test)]

@@ -189,9 +189,9 @@ impl Challenger {
     }
 }
 
-fn said(judged: &Judged) -> Option<ShadowSaid> {
+fn said(judged: &Judged) -> impl Iterator<Item = ShadowSaid> {
     let at = judged.verdict.at;
-    Some(match judged.news.as_ref()? {
+    judged.news.iter().map(move |news| match news {
         Observation::Clear { .. } => ShadowSaid::Clear { at },
         Observation::Alarm { prediction, .. } => ShadowSaid::Alarm {
             at,

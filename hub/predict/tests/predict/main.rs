@@ -12,6 +12,7 @@ mod generic_input;
 mod judged;
 mod maker;
 mod models;
+mod named;
 mod normal;
 mod road;
 mod score;

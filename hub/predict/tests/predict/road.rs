@@ -87,7 +87,7 @@ pub fn compare(model: &Arc<Model>, registry: &Arc<Registry>, recording: &str) ->
         assert_eq!(fields[1..3], [format!("{score:.6}"), u8::from(alarm).to_string()]);
     }
     // The hub.
-    let news: Vec<Observation> = steps.into_iter().flatten().filter_map(|step| step.news).collect();
+    let news: Vec<Observation> = steps.into_iter().flatten().flat_map(|step| step.news).collect();
     for most in [1, 7, 300, 100_000] {
         let rows = stored(ApplianceId(1), model.profile(), 1, &rows);
         let told = hub(registry, rows, cuts(most as u64, most));

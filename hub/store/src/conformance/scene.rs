@@ -222,6 +222,7 @@ pub fn alarm_on(basis: Basis, appliance: ApplianceId, class: &str, probability: 
             score: 1.5,
             model: "washing-machine/1".into(),
             model_hash: Some("5f".repeat(32)),
+            below_call_level: false,
             at: morning(),
             since: morning(),
             top: vec![channel.clone()],

@@ -75,6 +75,29 @@ fn a_call_needs_its_level_a_past_of_its_own_and_verdicts_that_bear_it_out() {
 }
 
 #[test]
+fn a_models_own_level_for_calls_has_to_be_held_as_well() {
+    let ledger = learned();
+    let call = ledger
+        .model("WM-7")
+        .unwrap()
+        .thresholds
+        .clone()
+        .unwrap()
+        .calls
+        .unwrap()
+        .in_force;
+    let gate = Gate::new(ledger, "WM-7");
+    let below = FaultPrediction {
+        below_call_level: true,
+        ..at(2.0 * call)
+    };
+    assert_eq!(gate.withheld(&below, now()), Some(HoldReason::BelowCallLevel));
+    assert_eq!(gate.withheld(&at(2.0 * call), now()), None);
+    let unknown = Gate::new(Ledger::default(), "WM-7");
+    assert_eq!(unknown.withheld(&below, now()), Some(HoldReason::NoCallLevel));
+}
+
+#[test]
 fn a_surge_is_told_apart_from_scores() {
     let mut ledger = learned();
     assert!(ledger.breaker("WM-7").count(20, 0.1, now()));

@@ -37,6 +37,7 @@ pub struct Kit {
     pub influences: Vec<Influence>,
     /// What named faults are told by.
     pub parts: Parts,
+    reader: RunReader,
 }
 
 /// One run, as it was known to the hub.
@@ -85,11 +86,13 @@ impl Kit {
             unit: feature.unit.clone(),
             decimals: decimals(feature, &profile),
         });
+        let parts = parts();
         Ok(Self {
             features,
             channels: channels.collect(),
             influences: influences.collect(),
-            parts: parts(),
+            reader: RunReader::new(&parts.features, &profile, phase(&manifest)),
+            parts,
             profile,
             manifest,
         })
@@ -98,6 +101,15 @@ impl Kit {
     /// Runs of a calibration, as the shipped model has them.
     pub fn calibration(&self) -> u32 {
         self.manifest.baseline.calibration
+    }
+
+    /// The shipped manifest with the conditions as further features.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub fn profile(&self) -> &ApplianceProfile {
+        &self.profile
     }
 
     /// The rows of a machine until a day, with the time at which each was received.
@@ -121,22 +133,12 @@ impl Kit {
 
     /// The runs of a machine until a day.
     pub fn runs(&self, fleet: &Fleet, machine: &mut WashingMachine, until_day: f64) -> Vec<Run> {
-        let mut steps = Steps::new(&self.manifest, &self.profile);
-        let (phase, idle) = self.phase();
-        let reader = RunReader::new(&self.parts.features, &self.profile, phase);
-        let phase = self.profile.position(phase);
-        let is_idle = |row: &Row| phase.and_then(|i| row.values[i]) == Some(idle);
+        let mut steps = Steps::with_figures(&self.manifest, &self.profile, &self.reader);
         let mut told = told(machine);
         let mut reports = told.clone();
         let mut runs = Vec::new();
-        let mut rows: Vec<Row> = Vec::new();
         for (row, received) in self.rows(fleet, machine, until_day) {
-            let completed = steps.take(&row, received);
-            // A row that comes late is of no run.
-            if rows.last().is_none_or(|last| last.at < row.at) {
-                rows.push(row);
-            }
-            for step in &completed {
+            for step in steps.take(&row, received) {
                 let day = day_of(fleet.start, received);
                 let news = told.iter().take_while(|(from, _)| *from <= day).count();
                 let news: Vec<Effect> = told.drain(..news).map(|(_, effect)| effect).collect();
@@ -144,13 +146,11 @@ impl Kit {
                 let own = day_of(fleet.start, step.at);
                 let reported = reports.iter().take_while(|(from, _)| *from <= own).count();
                 let reported: Vec<Effect> = reports.drain(..reported).map(|(_, effect)| effect).collect();
-                let of_run = rows.iter().take_while(|row| row.at <= step.at).count();
-                let parts = reader.read(&rows[..of_run]);
-                rows.drain(..of_run.saturating_sub(1));
+                let part = |i: &usize| step.figures.get(*i).copied().flatten();
                 runs.push(Run {
                     day,
-                    values: step.values.clone(),
-                    parts: self.parts.told.iter().map(|i| parts[*i]).collect(),
+                    parts: self.parts.told.iter().map(part).collect(),
+                    values: step.values,
                     afresh: news.iter().any(|one| *one != Effect::Firmware),
                     told: match reported.contains(&Effect::PartChange) {
                         true => Some(Told::Repaired),
@@ -158,24 +158,16 @@ impl Kit {
                     },
                 });
             }
-            // The row before a run is looked at too; those before that are of no more use.
-            if rows.last().is_some_and(is_idle) {
-                rows.drain(..rows.len() - 1);
-            }
         }
         runs
     }
+}
 
-    /// The channel that tells the phase, and its value between runs.
-    fn phase(&self) -> (&str, f64) {
-        match &self.manifest.resampling {
-            Resampling::Cycle {
-                phase_channel,
-                idle_phase,
-                ..
-            } => (phase_channel, f64::from(*idle_phase)),
-            Resampling::Period { .. } | Resampling::Mean { .. } => ("", f64::NAN),
-        }
+/// The channel that tells the phase of a run.
+fn phase(manifest: &Manifest) -> &str {
+    match &manifest.resampling {
+        Resampling::Cycle { phase_channel, .. } => phase_channel,
+        Resampling::Period { .. } | Resampling::Mean { .. } => "",
     }
 }
 

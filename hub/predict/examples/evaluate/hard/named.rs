@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use hub_core::budget::history::History;
 use hub_core::budget::{Budget, Budgets};
-use hub_predict::generic::{Metric, Metrics, NamedFaults, Settings, Signs, Speed, Step, Unit, conditions};
+use hub_predict::generic::{Metric, Metrics, NamedFaults, NamedRule, NamedUnit, Settings, Signs, Speed, conditions};
 
 use super::learn::{history, renewed, thresholds};
 use super::machine::{Kit, Run};
 use super::parts::signatures;
-use super::watch::{Held, Said, Trace, Watched};
+use super::watch::{Said, Trace, Watched};
 
 /// The metric hangs on how normals follow, which hangs on levels, which hang on the metric: all are learned so many times.
 const ROUNDS: usize = 3;
@@ -27,6 +27,18 @@ pub struct Named {
     pub generic: Settings,
     pub calls: f64,
     pub device_months: u32,
+}
+
+impl Named {
+    /// What a machine is compared by.
+    pub fn rule<'a>(&'a self, kit: &'a Kit) -> NamedRule<'a> {
+        NamedRule {
+            figures: &kit.parts.channels,
+            faults: &self.faults,
+            channels: &kit.channels,
+            settings: &self.generic,
+        }
+    }
 }
 
 pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32, generic: &Settings) -> anyhow::Result<Named> {
@@ -110,31 +122,16 @@ fn histories(watched: &[Watched], days: u32, named: &Named) -> BTreeMap<String, 
 
 /// A machine watched for named faults, and for what has no name.
 pub fn watch(runs: &[Run], kit: &Kit, named: &Named) -> Watched {
-    let channels = &kit.parts.channels;
-    let (mut signs, mut unit) = (Signs::new(channels.len()), Unit::new(&kit.channels, &named.generic));
-    let hold = named.generic.hold as usize;
-    let (mut quick, mut slow) = (Held::new(hold), Held::new(hold));
+    let rule = named.rule(kit);
+    let mut unit = NamedUnit::new(rule);
     let mut watched = Watched::default();
-    let mut stood = false;
     for run in runs {
         if let Some(told) = run.told {
-            signs.told(told);
+            unit.told(rule, told);
         }
-        if run.afresh {
-            unit.restart(&kit.channels, &named.generic);
-            (quick, slow) = (Held::new(hold), Held::new(hold));
-        }
-        let step = unit.step(&kit.channels, &named.generic, &run.values, false, stood);
-        let unnamed = match step {
-            Step::Watching { score, slow_score, .. } => quick.next(score).max(slow.next(slow_score)),
-            Step::Calibrating { .. } | Step::CannotCalibrate { .. } => 0.0,
-        };
-        let in_levels = unnamed / named.generic.threshold;
-        let Some(sign) = signs.step(channels, &named.faults, &run.parts, in_levels, stood) else {
-            stood = false;
-            continue;
-        };
-        stood = sign.alarm;
+        let step = unit.step(rule, &run.values, &run.parts);
+        let in_levels = step.unnamed / named.generic.threshold;
+        let Some(sign) = step.sign else { continue };
         let none = named.faults.signatures.len();
         watched.said.push(Said {
             day: run.day,
@@ -145,10 +142,10 @@ pub fn watch(runs: &[Run], kit: &Kit, named: &Named) -> Watched {
             top: sign.strongest.filter(|_| sign.score > in_levels).unwrap_or(none),
             called: sign.called,
         });
-        watched.unnamed.push(unnamed);
+        watched.unnamed.push(step.unnamed);
         let traces = named.faults.signatures.iter().enumerate().map(|(i, signature)| {
             let (of, metric) = (
-                signs.deviations(signature.speed),
+                unit.signs().deviations(signature.speed),
                 named.faults.metrics.of(signature.speed),
             );
             let (channel, by) = signature.moves.first().copied().unwrap_or_default();

@@ -16,7 +16,24 @@ const COMMON: f64 = 0.9;
 /// Variance of a channel that no appliance has: whatever it does says nothing.
 const UNKNOWN: f64 = 1e12;
 /// Channels at the most: products of all pairs are kept.
-const CHANNELS_MAX: usize = 64;
+pub const CHANNELS_MAX: usize = 64;
+
+/// Why numbers are no covariance of deviations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MetricError {
+    /// Not a row of so many numbers for each channel.
+    #[error("has to be {0} rows of {0} numbers, one for each compared figure")]
+    Size(usize),
+    /// A number is none.
+    #[error("row {0}, number {1} is not finite")]
+    NotFinite(usize, usize),
+    /// It says of two channels two things.
+    #[error("row {0}, number {1} is another than row {1}, number {0}: both are the same covariance")]
+    Asymmetric(usize, usize),
+    /// Nothing wanders by nothing.
+    #[error("row {0}, number {0} has to be above 0: it is the square of a usual deviation")]
+    Variance(usize),
+}
 
 /// Covariance of the deviations of healthy appliances.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +75,39 @@ impl Metric {
             }
         }
         Self { channels, covariance }
+    }
+
+    /// The metric of these rows of a covariance, for so many channels.
+    ///
+    /// # Errors
+    /// What is wrong, with its place counted from 1.
+    pub fn of_rows(channels: usize, rows: &[Vec<f64>]) -> Result<Self, MetricError> {
+        if channels > CHANNELS_MAX || rows.len() != channels || rows.iter().any(|row| row.len() != channels) {
+            return Err(MetricError::Size(channels.min(CHANNELS_MAX)));
+        }
+        for (i, row) in rows.iter().enumerate() {
+            for (j, one) in row.iter().enumerate() {
+                if !one.is_finite() {
+                    return Err(MetricError::NotFinite(i + 1, j + 1));
+                }
+                if *one != rows[j][i] {
+                    return Err(MetricError::Asymmetric(i + 1, j + 1));
+                }
+            }
+            if row[i] <= 0.0 {
+                return Err(MetricError::Variance(i + 1));
+            }
+        }
+        Ok(Self {
+            channels,
+            covariance: rows.concat(),
+        })
+    }
+
+    /// Rows of the covariance.
+    pub fn rows(&self) -> Vec<Vec<f64>> {
+        let rows = self.covariance.chunks(self.channels.max(1));
+        rows.map(<[f64]>::to_vec).collect()
     }
 
     /// Usual deviation of a channel.
@@ -225,6 +275,22 @@ mod tests {
             measured.along(&[(0, 1.0), (2, -1.0)]).unwrap().0
         };
         assert!(along([3.0, 0.0, -3.0]) > 2.0 * along([6.0, 0.0, 4.0]));
+    }
+
+    #[test]
+    fn a_covariance_is_read_back_as_it_was_and_one_that_is_none_is_refused() {
+        let metric = Metric::learn(4, &fleet());
+        assert_eq!(Metric::of_rows(4, &metric.rows()), Ok(metric.clone()));
+        let wrong = |change: fn(&mut Vec<Vec<f64>>)| {
+            let mut rows = metric.rows();
+            change(&mut rows);
+            Metric::of_rows(4, &rows).unwrap_err()
+        };
+        assert_eq!(wrong(|rows| drop(rows.pop())), MetricError::Size(4));
+        assert_eq!(wrong(|rows| rows[2].push(0.0)), MetricError::Size(4));
+        assert_eq!(wrong(|rows| rows[1][2] = f64::NAN), MetricError::NotFinite(2, 3));
+        assert_eq!(wrong(|rows| rows[0][2] += 1.0), MetricError::Asymmetric(1, 3));
+        assert_eq!(wrong(|rows| rows[3][3] = 0.0), MetricError::Variance(4));
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! What each fault moves, and from which score on it counts.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::condition::Condition;
 use super::metric::{Measured, Metric};
+use super::signs::Signs;
 
 /// Purity from which a fault may be named to an owner: a call asks for it, a ticket does not.
 const NAMED_FROM: f64 = 0.7;
 
 /// Average by which a fault is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Speed {
     /// Of the newest step alone, which has to stand for the hold time: for faults of days whose channels scatter little.
     Newest,
@@ -47,6 +51,15 @@ pub struct NamedFaults {
     pub metrics: Metrics,
     /// Score, in levels, from which a ticket is opened.
     pub threshold: f64,
+}
+
+impl NamedFaults {
+    /// Where a figure is beside what is usual: its deviation by an average, and a usual one. None while its normal is learned, or where it has
+    /// been silent.
+    pub fn apart(&self, signs: &Signs, channel: usize, speed: Speed) -> Option<(f64, f64)> {
+        let apart = signs.deviations(speed).get(channel).copied().flatten()?;
+        Some((apart, self.metrics.of(speed).usual(channel)))
+    }
 }
 
 /// A metric for each [`Speed`].

@@ -7,7 +7,7 @@ use super::super::channel::Channel;
 use super::super::condition::freed;
 use super::super::settings::Settings;
 use super::signature::{Likeness, NamedFaults, Signature, Speed};
-use super::track::Track;
+use super::track::{CALIBRATION, Track};
 
 /// Steps for which a score has to stand, for a ticket and for a call: a wrong call costs more than a late one.
 const HOLD: usize = 2;
@@ -79,12 +79,7 @@ impl Signs {
         for (track, value) in self.tracks.iter_mut().zip(&values) {
             track.take(*value);
         }
-        let begun = self.tracks.iter().filter(|track| track.has_begun()).count();
-        let learning = self
-            .tracks
-            .iter()
-            .filter(|track| track.has_begun() && track.is_learning());
-        if begun == 0 || 2 * learning.count() >= begun {
+        if self.calibration().is_some() {
             return None;
         }
         let measured = [Speed::Newest, Speed::Quick, Speed::Slow]
@@ -162,6 +157,32 @@ impl Signs {
             Told::Changed => self.tracks.iter_mut().for_each(Track::changed),
             Told::Repaired => *self = Self::new(self.tracks.len()),
         }
+    }
+
+    /// Runs in hand for the normals of most channels that have come, and runs that are needed; none once faults are looked for.
+    pub fn calibration(&self) -> Option<(u32, u32)> {
+        let begun = || self.tracks.iter().filter(|track| track.has_begun());
+        let count = begun().count();
+        let learning = begun().filter(|track| track.is_learning()).count();
+        if count > 0 && 2 * learning < count {
+            return None;
+        }
+        let mut learned: Vec<usize> = begun().map(Track::learned).collect();
+        learned.sort_unstable_by(|a, b| b.cmp(a));
+        // Of the channel with which most of them are.
+        let have = learned.get(count / 2).copied().unwrap_or(0);
+        let number = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
+        Some((number(have), number(CALIBRATION)))
+    }
+
+    /// What is normal for a channel, on the scale of its values; none while that is learned.
+    pub fn normal(&self, channel: usize) -> Option<f64> {
+        self.tracks.get(channel)?.centre()
+    }
+
+    /// Whether it may be that of so many channels and faults.
+    pub(crate) fn fits(&self, channels: usize, faults: usize) -> bool {
+        self.tracks.len() == channels && (self.newest.is_empty() || self.newest.len() == faults)
     }
 
     /// How far each channel is from normal: what a [`super::Metric`] is learned from.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Speed;
 
 /// Values of a channel that make its normal.
-const CALIBRATION: usize = 20;
+pub(super) const CALIBRATION: usize = 20;
 /// Values after a change that the hub was told of, by which what was there before goes on.
 const BRIDGE: usize = 6;
 /// Values that a channel may miss, one step after the other, until nothing is said of it.
@@ -128,6 +128,19 @@ impl Track {
 
     pub(super) fn is_learning(&self) -> bool {
         matches!(self.stage, Stage::Learning(_))
+    }
+
+    /// Values of its normal that it has.
+    pub(super) fn learned(&self) -> usize {
+        match &self.stage {
+            Stage::Learning(values) => values.len(),
+            Stage::Watched | Stage::Changed { .. } => CALIBRATION,
+        }
+    }
+
+    /// What is normal for it; none while that is learned.
+    pub(super) fn centre(&self) -> Option<f64> {
+        (!self.is_learning()).then(|| f64::from(self.centre))
     }
 
     /// It has had a value at all.

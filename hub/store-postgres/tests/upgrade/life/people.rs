@@ -196,6 +196,7 @@ pub async fn alarm(store: &PostgresStore, name: &str, class: &str, probability: 
             score: 1.5,
             model: "washing-machine/1".to_owned(),
             model_hash: None,
+            below_call_level: false,
             at: now,
             since,
             top: vec![pump.clone()],
