@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hub_core::profile::{ApplianceProfile, Family, ProfileError};
 use sha2::{Digest, Sha256};
@@ -24,7 +25,7 @@ pub struct Model {
 enum Judge {
     Network(Network),
     /// The detector without a network, by these figures; and a network that gives a second opinion, if there is one.
-    Generic(Box<Kit>, Option<Network>),
+    Generic(Box<Kit>, Option<Arc<Network>>),
 }
 
 /// What a detector reads its steps by.
@@ -146,7 +147,7 @@ impl Model {
                     golden::check(&windows, &network).map_err(failed)?;
                     second = Some(network);
                 }
-                Judge::Generic(Box::new(kit), second)
+                Judge::Generic(Box::new(kit), second.map(Arc::new))
             }
             (None, autoencoder) => {
                 // `Manifest::check` has seen that there is one.
@@ -186,7 +187,10 @@ impl Model {
 
     /// The same by these floors of features, in place of its own of them; none with a network. States of one are states of the other.
     pub(crate) fn with_floors(&self, floors: &BTreeMap<String, f64>) -> Option<Model> {
-        let mut kit = self.kit()?.clone();
+        let Judge::Generic(kit, opinion) = &self.judge else {
+            return None;
+        };
+        let mut kit = kit.clone();
         kit.settings.fleet_floors.resize(kit.channels.len(), None);
         for (channel, floor) in kit.channels.iter().zip(&mut kit.settings.fleet_floors) {
             *floor = floors.get(&channel.name).copied().or(*floor);
@@ -197,15 +201,17 @@ impl Model {
             hash: self.hash.clone(),
             manifest: self.manifest.clone(),
             profile: self.profile.clone(),
-            judge: Judge::Generic(kit),
+            judge: Judge::Generic(kit, opinion.clone()),
         })
     }
 
     /// The same with a network that gives an error for every window.
     #[cfg(test)]
     pub(crate) fn spoiled(mut self) -> Self {
-        if let Judge::Network(network) | Judge::Generic(_, Some(network)) = &mut self.judge {
-            network.spoil();
+        match &mut self.judge {
+            Judge::Network(network) => network.spoil(),
+            Judge::Generic(_, Some(network)) => Arc::get_mut(network).unwrap().spoil(),
+            Judge::Generic(_, None) => {}
         }
         self
     }
@@ -277,7 +283,8 @@ impl Model {
     /// A window of another model, or a failure inside the network.
     pub fn reconstruct(&self, windows: &[&Window]) -> Result<Vec<Reconstruction>, ScoreError> {
         match &self.judge {
-            Judge::Network(network) | Judge::Generic(_, Some(network)) => network.run(windows),
+            Judge::Network(network) => network.run(windows),
+            Judge::Generic(_, Some(network)) => network.run(windows),
             Judge::Generic(_, None) if windows.is_empty() => Ok(Vec::new()),
             Judge::Generic(_, None) => Err(ScoreError::Output),
         }

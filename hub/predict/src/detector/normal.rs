@@ -61,7 +61,7 @@ impl Detector {
         }
     }
 
-    fn features_of_network(&self, baseline: &normal::LearnedNormal, manifest: &Manifest) -> Vec<NormalFeature> {
+    fn features_of_network(&self, baseline: &baseline::Baseline, manifest: &Manifest) -> Vec<NormalFeature> {
         let told = |(i, feature): (usize, &Feature)| {
             let is_known = baseline.known.get(i).copied().unwrap_or(false);
             let normal = if is_known { network(baseline, i, feature) } else { None };
@@ -114,7 +114,7 @@ fn name_of(manifest: &Manifest, feature: usize) -> Option<String> {
 }
 
 /// Of a detector that keeps no first normal. None of a damaged state.
-fn network(baseline: &normal::LearnedNormal, i: usize, feature: &Feature) -> Option<Normal> {
+fn network(baseline: &baseline::Baseline, i: usize, feature: &Feature) -> Option<Normal> {
     let (centre, average, scale) = (
         *baseline.centre.get(i)?,
         *baseline.average.get(i)?,
