@@ -27,7 +27,8 @@ pub struct LearnedNormal {
     pub watched_since: Option<Timestamp>,
     /// Feature that was not of one state, so that the calibration began again the last time.
     pub refused_by: Option<String>,
-    /// What is known of each feature, in the model's order, at most 64; empty until the calibration has ended.
+    /// What is known of each feature, in the model's order, at most 64, and behind them of each figure that named faults are told by, at most
+    /// 64; empty until the calibration has ended.
     pub features: Vec<NormalFeature>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hub_core::profile::{ApplianceProfile, Family, ProfileError};
 use sha2::{Digest, Sha256};
@@ -28,7 +29,7 @@ pub struct Model {
 enum Judge {
     Network(Network),
     /// A detector without a network, by these figures; and a network that gives a second opinion, if there is one.
-    Generic(Box<Kit>, Option<Network>),
+    Generic(Box<Kit>, Option<Arc<Network>>),
 }
 
 /// What a detector reads its steps by.
@@ -145,43 +146,36 @@ impl Model {
             let path = folder.join("manifest.toml");
             return Err(ModelError::Reserved { path });
         }
-        // What the manifest does not say itself: the network, or the faults.
-        let mut beside = Vec::new();
         let path = folder.join("golden.jsonl");
-        let judge = match (Kit::of(&manifest, &family.profile), &manifest.autoencoder) {
-            (Some(kit), autoencoder) => {
-                let failed = |source| ModelError::Golden {
-                    path: path.clone(),
-                    source,
-                };
+        let golden = read(&path)?;
+        let failed = |source| ModelError::Golden { path, source };
+        let features = manifest.features.len();
+        let kit = Kit::of(&manifest, &family.profile);
+        // With what the manifest does not say itself: the network, or the faults.
+        let (judge, beside) = match (kit, manifest.kind(), &manifest.autoencoder) {
+            (Some(kit), Some(DetectorKind::Named), _) => {
                 let (kit, faults) = with_faults(folder, kit, &manifest, &family.profile)?;
-                let lines = read(&path)?;
-                let (lives, windows) = match autoencoder {
-                    Some(_) => golden::apart(&lines),
-                    None => (lines, String::new()),
-                };
-                let lived = match &faults {
-                    None => golden::check_steps(&lives, &kit, &manifest),
-                    Some(faults) => golden::check_runs(&lives, &kit, &manifest, faults),
-                };
-                lived.map_err(failed)?;
-                beside = faults.unwrap_or_default().into_bytes();
-                let mut second = None;
-                if let Some(autoencoder) = autoencoder {
-                    let (network, onnx) = load_network(folder, manifest.features.len(), autoencoder.window)?;
-                    beside = onnx;
-                    golden::check(&windows, &network).map_err(failed)?;
-                    second = Some(network);
-                }
-                Judge::Generic(Box::new(kit), second)
+                golden::check_runs(&golden, &kit, &manifest, &faults).map_err(failed)?;
+                (Judge::Generic(Box::new(kit), None), faults.into_bytes())
             }
-            (None, autoencoder) => {
+            (Some(kit), _, None) => {
+                golden::check_steps(&golden, &kit, &manifest).map_err(failed)?;
+                (Judge::Generic(Box::new(kit), None), Vec::new())
+            }
+            (Some(kit), _, Some(autoencoder)) => {
+                let (lives, windows) = golden::apart(&golden);
+                let (network, onnx) = load_network(folder, features, autoencoder.window)?;
+                golden::check_steps(&lives, &kit, &manifest)
+                    .and_then(|()| golden::check(&windows, &network))
+                    .map_err(failed)?;
+                (Judge::Generic(Box::new(kit), Some(Arc::new(network))), onnx)
+            }
+            (None, _, autoencoder) => {
                 // `Manifest::check` has seen that there is one.
                 let window = autoencoder.as_ref().map_or(0, |autoencoder| autoencoder.window);
-                let (network, onnx) = load_network(folder, manifest.features.len(), window)?;
-                beside = onnx;
-                golden::check(&read(&path)?, &network).map_err(|source| ModelError::Golden { path, source })?;
-                Judge::Network(network)
+                let (network, onnx) = load_network(folder, features, window)?;
+                golden::check(&golden, &network).map_err(failed)?;
+                (Judge::Network(network), onnx)
             }
         };
         tracing::debug!(folder = %folder.display(), family = manifest.family, version = manifest.version, "model loaded");
@@ -213,7 +207,10 @@ impl Model {
 
     /// The same by these floors of features, in place of its own of them; none with a network. States of one are states of the other.
     pub(crate) fn with_floors(&self, floors: &BTreeMap<String, f64>) -> Option<Model> {
-        let mut kit = self.kit()?.clone();
+        let Judge::Generic(kit, opinion) = &self.judge else {
+            return None;
+        };
+        let mut kit = kit.clone();
         kit.settings.fleet_floors.resize(kit.channels.len(), None);
         for (channel, floor) in kit.channels.iter().zip(&mut kit.settings.fleet_floors) {
             *floor = floors.get(&channel.name).copied().or(*floor);
@@ -224,15 +221,17 @@ impl Model {
             hash: self.hash.clone(),
             manifest: self.manifest.clone(),
             profile: self.profile.clone(),
-            judge: Judge::Generic(kit),
+            judge: Judge::Generic(kit, opinion.clone()),
         })
     }
 
     /// The same with a network that gives an error for every window.
     #[cfg(test)]
     pub(crate) fn spoiled(mut self) -> Self {
-        if let Judge::Network(network) | Judge::Generic(_, Some(network)) = &mut self.judge {
-            network.spoil();
+        match &mut self.judge {
+            Judge::Network(network) => network.spoil(),
+            Judge::Generic(_, Some(network)) => Arc::get_mut(network).unwrap().spoil(),
+            Judge::Generic(_, None) => {}
         }
         self
     }
@@ -314,34 +313,30 @@ impl Model {
     /// A window of another model, or a failure inside the network.
     pub fn reconstruct(&self, windows: &[&Window]) -> Result<Vec<Reconstruction>, ScoreError> {
         match &self.judge {
-            Judge::Network(network) | Judge::Generic(_, Some(network)) => network.run(windows),
+            Judge::Network(network) => network.run(windows),
+            Judge::Generic(_, Some(network)) => network.run(windows),
             Judge::Generic(_, None) if windows.is_empty() => Ok(Vec::new()),
             Judge::Generic(_, None) => Err(ScoreError::Output),
         }
     }
 }
 
-/// The kit with the faults of the folder where it is of kind `named`, and their file as it is.
+/// The kit with the faults of a folder of kind `named`, and their file as it is.
 fn with_faults(
     folder: &Path,
     kit: Kit,
     manifest: &Manifest,
     profile: &ApplianceProfile,
-) -> Result<(Kit, Option<String>), ModelError> {
-    match manifest.detector.as_ref().map(|rule| rule.kind) {
-        None | Some(DetectorKind::Generic) => Ok((kit, None)),
-        Some(DetectorKind::Named) => {
-            let path = folder.join(FAULTS);
-            let text = read(&path)?;
-            let file: FaultsFile = toml::from_str(&text).map_err(|source| ModelError::Toml {
-                path: path.clone(),
-                source: Box::new(source),
-            })?;
-            let named = file.named(manifest, profile);
-            let named = named.map_err(|source| ModelError::Faults { path, source })?;
-            Ok((kit.with_named(named), Some(text)))
-        }
-    }
+) -> Result<(Kit, String), ModelError> {
+    let path = folder.join(FAULTS);
+    let text = read(&path)?;
+    let file: FaultsFile = toml::from_str(&text).map_err(|source| ModelError::Toml {
+        path: path.clone(),
+        source: Box::new(source),
+    })?;
+    let named = file.named(manifest, profile);
+    let named = named.map_err(|source| ModelError::Faults { path, source })?;
+    Ok((kit.with_named(named), text))
 }
 
 fn load_network(folder: &Path, features: usize, window: usize) -> Result<(Network, Vec<u8>), ModelError> {

@@ -108,7 +108,7 @@ pub(crate) async fn follow_firmware(
     if restarted.is_empty() {
         return Ok(restarted);
     }
-    situation::save(&mut tx, changes, now).await?;
+    situation::save(&mut tx, changes).await?;
     commit(store, tx).await?;
     Ok(restarted)
 }

@@ -95,7 +95,7 @@ impl ContactStore for PostgresStore {
                 Begun::Ring(Box::new(place(&mut tx, situation, call, now, &mut changes).await?))
             }
         };
-        situation::save(&mut tx, changes, now).await?;
+        situation::save(&mut tx, changes).await?;
         commit(self, tx).await?;
         Ok(begun)
     }
@@ -149,7 +149,7 @@ impl ContactStore for PostgresStore {
             id: attempt_id(now, &random),
         };
         let order = place(&mut tx, situation, call, now, &mut changes).await?;
-        situation::save(&mut tx, changes, now).await?;
+        situation::save(&mut tx, changes).await?;
         commit(self, tx).await?;
         Ok(RangIn::Order(Box::new(order)))
     }
@@ -170,7 +170,7 @@ impl ContactStore for PostgresStore {
         let Some(changes) = caller::named(&mut tx, &self.keyring, (tenant, figures), rings_by, now).await? else {
             return Ok(false);
         };
-        situation::save(&mut tx, changes, now).await?;
+        situation::save(&mut tx, changes).await?;
         commit(self, tx).await?;
         Ok(true)
     }
@@ -256,7 +256,7 @@ impl PostgresStore {
         let mut changes = Changes::default();
         let attempt = situation.call_event(id, event, now, &mut changes)?;
         if !changes.is_empty() {
-            situation::save(&mut tx, changes, now).await?;
+            situation::save(&mut tx, changes).await?;
         }
         commit(self, tx).await?;
         Ok(attempt)

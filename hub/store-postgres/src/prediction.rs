@@ -75,7 +75,7 @@ impl PredictionStore for PostgresStore {
             tx.commit().await.map_err(db)?;
             return Ok(told);
         }
-        situation::save(&mut tx, changes, now).await?;
+        situation::save(&mut tx, changes).await?;
         commit(self, tx).await?;
         Ok(told)
     }

@@ -180,7 +180,7 @@ pub(crate) async fn restart_baselines(
             situation.restart_baseline(reason.clone(), now, &mut changes)?;
         }
     }
-    save(conn, changes, now).await
+    save(conn, changes).await
 }
 
 /// Draws ids for what is made meanwhile.
@@ -200,7 +200,7 @@ pub(crate) fn with_ids<T>(make: impl FnOnce(&mut Ids<'_>) -> Result<T>) -> Resul
 }
 
 /// Saves what has become of situations, in the transaction that has loaded them.
-pub(crate) async fn save(conn: &mut PgConnection, mut changes: Changes, now: Timestamp) -> Result<()> {
+pub(crate) async fn save(conn: &mut PgConnection, mut changes: Changes) -> Result<()> {
     number(conn, &mut changes.tickets).await?;
     finding::save(conn, &changes).await?;
     let (tickets, visits) = (changes.tickets.values(), changes.appointments.values());

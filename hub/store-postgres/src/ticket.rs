@@ -198,7 +198,7 @@ impl TicketStore for PostgresStore {
             .ok_or_else(|| not_found("appliance", appliance))?;
         let mut changes = Changes::default();
         let id = situation::with_ids(|ids| Ok(situation.report(kind, note, &actor.name, ids, now, &mut changes)?))?;
-        situation::save(&mut tx, changes, now).await?;
+        situation::save(&mut tx, changes).await?;
         let ticket = ticket_row::by_id(&mut tx, id).await?;
         commit(self, tx).await?;
         Ok(ticket)
@@ -228,7 +228,7 @@ impl TicketStore for PostgresStore {
         }
         let mut changes = Changes::default();
         let ticket = situation.act(id, event, &actor.name, now, &mut changes)?;
-        situation::save(&mut tx, changes, now).await?;
+        situation::save(&mut tx, changes).await?;
         commit(self, tx).await?;
         Ok(ticket)
     }

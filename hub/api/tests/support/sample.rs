@@ -12,7 +12,7 @@ use hub_core::id::{
     ApplianceId, AppointmentId, AttemptId, DeviceId, FindingId, HouseholdId, PersonId, TenantId, TicketId, TraceId,
 };
 use hub_core::language::Language;
-use hub_core::normal::{Counted, LearnedNormal, LeftOut, Normal, NormalFeature, NormalStage};
+use hub_core::normal::{LearnedNormal, LeftOut, Normal, NormalFeature, NormalStage};
 use hub_core::phone_number::PhoneNumber;
 use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, Severity};
 use hub_core::release::{Basis, EvidenceKind, Release, Tally};
@@ -441,7 +441,7 @@ pub fn normal() -> LearnedNormal {
         as_of: at("09:02"),
         model: "washing-machine/1".to_owned(),
         stage: NormalStage::Calibrated,
-        counted: Counted::Runs,
+        counted: hub_core::normal::Counted::Runs,
         period_s: None,
         calibrated: 42,
         calibration: 42,

@@ -11,7 +11,7 @@ use super::generic::shares;
 use crate::batch::GROWN;
 use crate::course::Course;
 use crate::features::Step;
-use crate::generic::{self, NamedStep, NamedUnit, Speed, Told, Unit};
+use crate::generic::{self, ChannelBaseline, NamedStep, NamedUnit, Signs, Speed, Told, Unit};
 use crate::manifest::{Kit, Manifest};
 use crate::model::{Model, Rules};
 use crate::resampler::Completed;
@@ -112,6 +112,21 @@ impl Own {
     /// Runs in hand for the normals of most figures, and those that are needed; none once it watches.
     pub(super) fn calibration(&self) -> Option<(u32, u32)> {
         self.unit.signs().calibration()
+    }
+
+    /// What is normal for each feature of the detector without names; nothing while that calibrates, which takes longer.
+    pub(super) fn normals(&self, kit: &Kit) -> Vec<ChannelBaseline> {
+        self.unit.beside().baseline(&kit.channels, &kit.settings)
+    }
+
+    /// What is normal for each figure, and how far it is from that.
+    pub(super) fn signs(&self) -> &Signs {
+        self.unit.signs()
+    }
+
+    /// Whether the sensor of a feature has repeated itself for too long.
+    pub(super) fn is_stuck(&self, feature: usize, manifest: &Manifest) -> bool {
+        self.stuck.is_stuck(feature, manifest)
     }
 
     /// Takes a row, for what it says of sensors.

@@ -4,16 +4,15 @@ use hub_core::normal::{Counted, LearnedNormal, LeftOut, Normal, NormalFeature, N
 use hub_core::watching::WatchState;
 use jiff::Timestamp;
 
-use super::generic::Own;
-use super::{Detector, Stage};
+use super::{Detector, Stage, named};
 use crate::baseline;
-use crate::gather::Need;
-use crate::generic::ChannelBaseline;
+use crate::generic::{ChannelBaseline, Speed};
 use crate::manifest::{Feature, Kit, Manifest, Resampling, Transform};
 use crate::model::{Model, Rules};
 
 impl Detector {
-    /// What is normal for this appliance, of a state that was saved at `as_of` under this model. At most 64 features.
+    /// What is normal for this appliance, of a state that was saved at `as_of` under this model. At most 64 features, and as many figures
+    /// of named faults.
     pub fn normal(&self, model: &Model, as_of: Timestamp) -> LearnedNormal {
         let (rules, manifest) = (model.rules(), model.manifest());
         let (counted, period_s) = match &manifest.resampling {
@@ -39,10 +38,26 @@ impl Detector {
                 (
                     stage,
                     unsteady.and_then(|(feature, _)| name_of(manifest, feature)),
-                    rules.kit.map_or_else(Vec::new, |kit| self.features_of(own, kit, rules)),
+                    match (stage, rules.kit) {
+                        (NormalStage::Calibrated, Some(kit)) => {
+                            self.features_of(&own.normals(kit), |i| own.is_stuck(i, manifest), kit, rules)
+                        }
+                        (NormalStage::Calibrated | NormalStage::Calibrating | NormalStage::CannotCalibrate, _) => {
+                            Vec::new()
+                        }
+                    },
                     own.compared().map(u32::from),
                 )
             }
+            Stage::Named(own) => match (own.calibration(), rules.kit) {
+                (None, Some(kit)) => {
+                    let is_stuck = |i| own.is_stuck(i, manifest);
+                    let mut features = self.features_of(&own.normals(kit), is_stuck, kit, rules);
+                    features.extend(figures(own, kit));
+                    (NormalStage::Calibrated, None, features, None)
+                }
+                (Some(_), _) | (None, None) => (NormalStage::Calibrating, None, Vec::new(), None),
+            },
         };
         let standing = self.watching(model);
         let is_watched = stage == NormalStage::Calibrated && standing.state == WatchState::Watched;
@@ -61,7 +76,7 @@ impl Detector {
         }
     }
 
-    fn features_of_network(&self, baseline: &normal::LearnedNormal, manifest: &Manifest) -> Vec<NormalFeature> {
+    fn features_of_network(&self, baseline: &baseline::Baseline, manifest: &Manifest) -> Vec<NormalFeature> {
         let told = |(i, feature): (usize, &Feature)| {
             let is_known = baseline.known.get(i).copied().unwrap_or(false);
             let normal = if is_known { network(baseline, i, feature) } else { None };
@@ -78,12 +93,14 @@ impl Detector {
         manifest.features.iter().enumerate().map(told).collect()
     }
 
-    fn features_of(&self, own: &Own, kit: &Kit, rules: Rules<'_>) -> Vec<NormalFeature> {
-        if own.is_calibrating() {
-            return Vec::new();
-        }
-        let need = Need::of(rules.manifest, rules.profile);
-        let normals = own.normals(kit);
+    fn features_of(
+        &self,
+        normals: &[ChannelBaseline],
+        is_stuck: impl Fn(usize) -> bool,
+        kit: &Kit,
+        rules: Rules<'_>,
+    ) -> Vec<NormalFeature> {
+        let need = rules.need();
         let told = |(i, feature): (usize, &Feature)| {
             let known = normals.iter().find(|normal| normal.channel == i);
             let is_silent = || {
@@ -95,7 +112,7 @@ impl Detector {
                 None => Some(LeftOut::NotCalibrated),
                 Some(normal) if !normal.silent => None,
                 // A sensor that has fallen silent repeats nothing.
-                Some(_) if own.is_stuck(i, rules.manifest) && !is_silent() => Some(LeftOut::Stuck),
+                Some(_) if is_stuck(i) && !is_silent() => Some(LeftOut::Stuck),
                 Some(_) => Some(LeftOut::Silent),
             };
             NormalFeature {
@@ -109,12 +126,47 @@ impl Detector {
     }
 }
 
+/// Figures that named faults are told by, behind the features: how far each is by its quick average, in what is usual of a healthy fleet.
+fn figures(own: &named::Own, kit: &Kit) -> Vec<NormalFeature> {
+    let Some((named, rule)) = kit.named.as_ref().zip(kit.rule()) else {
+        return Vec::new();
+    };
+    let (signs, faults) = (own.signs(), rule.faults);
+    let all = named.channels.iter().zip(&named.shown).enumerate();
+    let told = all.map(|(i, (channel, shown))| {
+        let usual = faults.metrics.of(Speed::Quick).usual(i);
+        let apart = faults.apart(signs, i, Speed::Quick);
+        let normal = signs.normal(i).zip(apart).map(|(normal, (apart, _))| Normal {
+            now: shown.plain(normal, usual).0,
+            first: None,
+            average: shown.plain(normal + apart, usual).0,
+            by_ratio: shown.is_logarithm,
+            floor: usual,
+            harmless: usual,
+            deviation: apart / usual,
+            deviation_from_first: None,
+        });
+        NormalFeature {
+            name: channel.name.clone(),
+            unit: shown.unit.clone(),
+            left_out: match (signs.normal(i), apart) {
+                _ if faults.conditions.iter().any(|condition| condition.by == i) => Some(LeftOut::Condition),
+                (None, _) => Some(LeftOut::NotCalibrated),
+                (Some(_), None) => Some(LeftOut::Silent),
+                (Some(_), Some(_)) => None,
+            },
+            normal: normal.filter(Normal::is_finite),
+        }
+    });
+    told.collect()
+}
+
 fn name_of(manifest: &Manifest, feature: usize) -> Option<String> {
     Some(manifest.features.get(feature)?.name.clone())
 }
 
 /// Of a detector that keeps no first normal. None of a damaged state.
-fn network(baseline: &normal::LearnedNormal, i: usize, feature: &Feature) -> Option<Normal> {
+fn network(baseline: &baseline::Baseline, i: usize, feature: &Feature) -> Option<Normal> {
     let (centre, average, scale) = (
         *baseline.centre.get(i)?,
         *baseline.average.get(i)?,

@@ -100,8 +100,8 @@ impl Manifest {
             .or_else(refuse)
     }
 
-    /// The detector without a network, if there is one.
-    fn kind(&self) -> Option<DetectorKind> {
+    /// Kind of the detector without a network, if there is one.
+    pub(crate) fn kind(&self) -> Option<DetectorKind> {
         self.detector.as_ref().map(|rule| rule.kind)
     }
 
@@ -249,7 +249,6 @@ impl Manifest {
                 class.name
             )),
         }
-    }
     }
 
     fn check_generic(&self, rule: &Generic) -> Result<(), String> {

@@ -204,6 +204,11 @@ mod tests {
             // The detector's own, which the network was not trained on.
             floor: 99.0,
             noise,
+            by_ratio: false,
+            width: 99.0,
+            deviation: 0.0,
+            slow_deviation: 0.0,
+            silent: false,
         }
     }
 

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use super::fake::{Fake, pumps, registry};
 use super::*;
+use crate::detector::Detector;
+use crate::model::Model;
 use crate::serving::Serving;
 
 const MANY: usize = 1_000;

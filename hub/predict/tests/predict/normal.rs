@@ -200,7 +200,7 @@ fn a_boiler_that_goes_from_state_to_state_names_the_feature() {
 #[test]
 fn a_model_of_runs_counts_runs() {
     let model = Model::load(&models().join("washing-machine")).unwrap();
-    let told = Detector::new(&model).baseline(&model, as_of());
+    let told = Detector::new(&model).normal(&model, as_of());
     assert_eq!((told.stage, told.counted), (NormalStage::Calibrating, Counted::Runs));
     assert_eq!(
         (told.calibrated, told.calibration),

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use rows::{insert, owners, read, read_locked, update};
 use sqlx::PgConnection;
 use std::collections::HashMap;
-use wanted::{News, Stored, Wanted};
+use wanted::{Stored, Wanted};
 
 /// A device whose baseline begins again takes a transaction as long as so many others do: its findings are cleared, and
 /// their tickets told, one by one.

@@ -34,7 +34,7 @@ pub(crate) struct Named {
     /// The compared figures.
     pub(crate) channels: Vec<Channel>,
     /// What people see of each of them.
-    pub(crate) shown: Vec<Shown>,
+    pub(crate) shown: Vec<ShownFigure>,
     pub(crate) faults: NamedFaults,
     /// Score, in levels for calls, from which a call may be made.
     pub(crate) calls: f64,
@@ -44,7 +44,7 @@ pub(crate) struct Named {
 
 /// A compared figure as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub(crate) struct ShownFigure {
     pub(crate) unit: String,
     /// It is compared by its logarithm.
     pub(crate) is_logarithm: bool,
@@ -330,7 +330,7 @@ impl Named {
     }
 }
 
-impl Shown {
+impl ShownFigure {
     /// A value of the scale of comparison as people see it, with a deviation there.
     pub(crate) fn plain(&self, value: f64, deviation: f64) -> (f64, f64) {
         match self.is_logarithm {
@@ -341,8 +341,8 @@ impl Shown {
 }
 
 /// Unit of a figure, and whether it is a logarithm. A sum of several is of no unit.
-fn shown(features: &[RunFeature], place: usize, profile: &ApplianceProfile) -> Shown {
-    let of_none = || Shown {
+fn shown(features: &[RunFeature], place: usize, profile: &ApplianceProfile) -> ShownFigure {
+    let of_none = || ShownFigure {
         unit: UNIT.into(),
         is_logarithm: false,
     };
@@ -358,7 +358,7 @@ fn shown(features: &[RunFeature], place: usize, profile: &ApplianceProfile) -> S
                 Take::Scatter => UNIT.to_owned(),
                 Take::WholeRise | Take::FastestFall | Take::Loss { .. } => format!("{unit}/min"),
             };
-            Shown {
+            ShownFigure {
                 unit,
                 is_logarithm: feature.logarithm,
             }
@@ -371,8 +371,8 @@ fn shown(features: &[RunFeature], place: usize, profile: &ApplianceProfile) -> S
                 .map_or_else(of_none, |(part, _)| shown(features, *part, profile));
             let is_logarithm = first.is_logarithm || feature.logarithm;
             match counted.next() {
-                None => Shown { is_logarithm, ..first },
-                Some(_) => Shown {
+                None => ShownFigure { is_logarithm, ..first },
+                Some(_) => ShownFigure {
                     is_logarithm,
                     ..of_none()
                 },
