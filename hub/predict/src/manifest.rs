@@ -354,6 +354,11 @@ impl Manifest {
         format!("{}/{}", self.family, self.version)
     }
 
+    /// Whether it judges by floors alone: no network judges, and no fault has a level of its own.
+    pub(crate) fn is_by_floors(&self) -> bool {
+        self.kind() == Some(DetectorKind::Generic)
+    }
+
     /// What people call its fault classes and features.
     pub fn words(&self) -> ModelWords {
         let faults = self.classification.classes.iter().map(|class| {
@@ -368,7 +373,7 @@ impl Manifest {
             family: self.family.clone(),
             profile: self.profile.clone(),
             version: self.version,
-            by_floors: self.detector.is_some(),
+            by_floors: self.is_by_floors(),
             faults: faults.collect(),
             features: self.features.iter().filter_map(own).chain(figures).collect(),
             basis: self.evidence.basis(""),

@@ -280,9 +280,9 @@ impl Registry {
         !self.models.contains_key(profile) && !self.claimed.contains(profile)
     }
 
-    /// Models that are served and have no network, each with its profile: folders, and family `generic` of every profile.
-    pub fn without_network(&self) -> impl Iterator<Item = &Arc<Model>> {
-        let folders = self.models.values().filter(|model| !model.has_network());
+    /// Models that are served and judge by floors, each with its profile: folders, and family `generic` of every profile.
+    pub fn by_floors(&self) -> impl Iterator<Item = &Arc<Model>> {
+        let folders = self.models.values().filter(|model| model.manifest().is_by_floors());
         folders.chain(self.generics.values())
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hub_core::error_chain::in_full;
+use hub_core::normal::{LeftOut, NormalFeature, NormalStage};
 use hub_core::situation::Observation;
 use hub_core::watching::WatchState;
 use hub_predict::generic::Told;
@@ -308,6 +309,92 @@ fn every_other_detector_learns_its_baseline_again_when_it_is_told() {
 }
 
 #[test]
+fn what_is_normal_is_told_of_the_features_and_of_the_figures_behind_them() {
+    let model = model();
+    let mut detector = Detector::new(&model);
+    live(&model, &mut detector, &runs(&model, 0..19, |_| (0.0, 0.0)));
+    let learning = detector.normal(&model, Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        (learning.stage, learning.calibrated, learning.calibration),
+        (NormalStage::Calibrating, 19, 20)
+    );
+    assert!(learning.features.is_empty());
+
+    live(&model, &mut detector, &runs(&model, 19..30, |_| (0.45, 0.0)));
+    let told = detector.normal(&model, Timestamp::UNIX_EPOCH);
+    let left_out = |all: &[NormalFeature]| {
+        let all = all.iter().map(|one| (one.name.clone(), one.left_out));
+        all.collect::<Vec<_>>()
+    };
+    // The detector without names needs 40 runs for the features.
+    let figures = [("pump", None), ("spun", None), ("full_speed", Some(LeftOut::Condition))];
+    let not_yet = [
+        ("spin_current", Some(LeftOut::NotCalibrated)),
+        ("wash_level", Some(LeftOut::NotCalibrated)),
+    ];
+    let expected = not_yet.into_iter().chain(figures);
+    let expected: Vec<_> = expected.map(|(name, why)| (name.to_owned(), why)).collect();
+    assert_eq!(
+        (told.stage, left_out(&told.features)),
+        (NormalStage::Calibrated, expected)
+    );
+    let pump = told.features[2].normal.unwrap();
+    assert_eq!(
+        (told.features[2].unit.as_str(), pump.by_ratio, pump.first),
+        ("A", true, None)
+    );
+    assert!(
+        (pump.now - 0.5).abs() < 0.02 && (pump.average - 0.784).abs() < 0.03,
+        "{pump:?}"
+    );
+    // 0.45 of a logarithm in usual deviations of 0.05.
+    assert!(pump.harmless == 0.05 && (pump.deviation - 9.0).abs() < 0.5, "{pump:?}");
+
+    let without = |mut rows: Vec<Row>, channel: &str| {
+        let position = model.profile().position(channel).unwrap();
+        rows.iter_mut().for_each(|row| row.values[position] = None);
+        rows
+    };
+    let rows = without(runs(&model, 30..45, |_| (0.0, 0.0)), "drain_pump_current_a");
+    live(&model, &mut detector, &rows);
+    let told = detector.normal(&model, Timestamp::UNIX_EPOCH);
+    assert_eq!(told.features[2].left_out, Some(LeftOut::Silent));
+    let level = told.features[1].normal.unwrap();
+    assert!(
+        told.features[1].left_out.is_none() && (level.now - 100.0).abs() < 1.0,
+        "{level:?}"
+    );
+}
+
+#[test]
+fn a_manifest_of_one_kind_takes_nothing_of_the_other() {
+    let folder = Folder::new(FAULTS);
+    let refused = |from: &str, to: &str| {
+        folder.write("manifest.toml", &MANIFEST.replace(from, to));
+        folder.load().err().expect("refused")
+    };
+    let probability = "\n[probability]\noffset = 0.0\nslope = 1.0\nceiling = 0.5\n\n[budgets]";
+    let stated = refused("\n[budgets]", probability);
+    assert!(
+        stated.contains("autoencoder and probability are for kind generic"),
+        "{stated}"
+    );
+    let network = "\n[autoencoder]\nwindow = 8\nstride = 1\nclip = 10.0\nthreshold = 1.0\n\n[budgets]";
+    let beside = refused("\n[budgets]", network);
+    assert!(
+        beside.contains("autoencoder and probability are for kind generic"),
+        "{beside}"
+    );
+    let signature = "name = \"drum_bearing\"\nsignature = { spin_current = 1.0 }";
+    let signed = refused("name = \"drum_bearing\"", signature);
+    assert!(signed.contains("needs them without a signature"), "{signed}");
+    let generic = refused("kind = \"named\"", "kind = \"generic\"");
+    assert!(generic.contains("class drain_pump: needs a signature"), "{generic}");
+    folder.write("manifest.toml", MANIFEST);
+    folder.load().unwrap();
+}
+
+#[test]
 fn a_hub_that_is_killed_within_a_run_goes_on_as_if_it_had_not_been() {
     let model = model();
     let moved = |number: u64| (grown(number, 40, 0.02), if number < 60 { 0.0 } else { 0.6 });
@@ -317,7 +404,7 @@ fn a_hub_that_is_killed_within_a_run_goes_on_as_if_it_had_not_been() {
     for row in &rows {
         said.extend(step(&mut one, &model, row).unwrap());
         let bytes = other.checkpoint();
-        assert!(bytes[0] == 4 && bytes.len() < 2_000, "{} bytes", bytes.len());
+        assert!(bytes[0] == 5 && bytes.len() < 2_000, "{} bytes", bytes.len());
         other = Detector::restore(&model, &bytes).unwrap();
         again.extend(step(&mut other, &model, row).unwrap());
     }

@@ -155,7 +155,7 @@ impl FloorWorker {
 fn fleets(scored: &[(TenantId, String)], registry: &Registry) -> BTreeMap<Fleet, Arc<Model>> {
     let mut fleets = BTreeMap::new();
     for (tenant, family) in scored {
-        for model in registry.without_network().filter(|model| model.family() == family) {
+        for model in registry.by_floors().filter(|model| model.family() == family) {
             let fleet = Fleet {
                 tenant: tenant.clone(),
                 model: model.version().to_owned(),

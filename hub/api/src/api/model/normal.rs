@@ -41,7 +41,7 @@ pub(crate) struct KnownNormal {
     watched_since: Option<Timestamp>,
     /// Feature that was not of one state, so that the calibration began again the last time.
     refused_by: Option<String>,
-    /// Each feature of the model; empty until the calibration has ended.
+    /// Each feature of the model, and behind them each figure that named faults are told by; empty until the calibration has ended.
     features: Vec<NormalFeature>,
 }
 
