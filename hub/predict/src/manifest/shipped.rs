@@ -129,7 +129,7 @@ impl Manifest {
     }
 
     /// A manifest without a network, of these figures; its family bears the profile's name.
-    pub(crate) fn by_floors(
+    pub(crate) fn without_network(
         profile: &ApplianceProfile,
         resampling: Resampling,
         features: Vec<Feature>,

@@ -177,7 +177,7 @@ fn a_model_that_is_spoiled_or_gone_while_it_is_served_stays() {
     let models = directory.path();
     let before = Registry::load(models).unwrap();
     let stamps = model_files(models).len();
-    assert_eq!(stamps, 8, "three of each folder, the profile, and the list");
+    assert_eq!(stamps, 10, "four of each folder, the profile, and the list");
 
     let onnx = std::fs::read(second.join("model.onnx")).unwrap();
     std::fs::write(second.join("model.onnx"), &onnx[..onnx.len() / 2]).unwrap();
