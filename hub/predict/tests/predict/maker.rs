@@ -64,8 +64,11 @@ fn a_fleet_teaches_floors_and_thresholds_of_its_own() {
         floors[2] < 0.1,
         "less than a tenth of a current is harmless here: {floors:?}"
     );
-    let call = trained.manifest.detector.as_ref().unwrap().call.unwrap();
-    assert!(call >= trained.manifest.baseline.threshold);
+    let call = trained.manifest.detector.as_ref().unwrap().call;
+    assert!(
+        trained.facts.device_months < 1_000 && call.is_none(),
+        "one false call in 20,000 is beyond what so few months show: {call:?}"
+    );
     // What is written is what was learned.
     let model = Model::load(&directory.path().join("boiler")).unwrap();
     assert_eq!(model.manifest().features, trained.manifest.features);

@@ -14,7 +14,7 @@ const COLUMNS: [&str; 5] = ["normal-now", "normal-first", "harmless", "average",
 pub(crate) fn render(reader: &Reader, profile: &str, told: &Result<LearnedNormal, NoNormal>) -> Markup {
     html! {
         section.card #appliance-normal {
-            h2 { (reader.t("baseline")) }
+            h2 { (reader.t("normal")) }
             @match told {
                 Ok(baseline) => (known(reader, profile, baseline)),
                 Err(why) => { p.muted { (closed(reader, "normal-unknown", why)) } }
