@@ -7,7 +7,7 @@
 mod plan;
 
 use crate::DecodeProblem;
-pub(crate) use plan::{Part, Plan, Source};
+pub(crate) use plan::{Part, Plan, Run, Source, ordered};
 
 /// Flag in the head of a column that has no reading at some samples: a bitmap follows the head.
 pub(crate) const SPARSE: u8 = 0x40;

@@ -37,6 +37,11 @@ impl<'s> Sink<'s> {
         Ok(self.len)
     }
 
+    /// How many bytes there have been, whether they fitted or not.
+    pub(crate) fn count(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn byte(&mut self, byte: u8) {
         if let Some(place) = self.buffer.get_mut(self.len) {
             *place = byte;
