@@ -117,9 +117,6 @@ impl<'m> Agent<'m> {
     /// whose memory an agent is placed.
     pub fn silent(memory: Memory<'m>, config: &Config<'m>) -> Option<Self> {
         let session = Session::new(memory.outbox, memory.receive, config.session, config.seed)?;
-        for slot in memory.metrics.iter_mut() {
-            *slot = MetricSlot::EMPTY;
-        }
         Some(Self {
             session,
             metrics: memory.metrics,
@@ -169,10 +166,12 @@ impl<'m> Agent<'m> {
         if self.is_safe {
             return false;
         }
-        let Some(slot) = self.metrics.get_mut(usize::from(metric.0)) else {
+        // What lies behind the declared ones is not looked at.
+        let declared = self.metrics.get_mut(..self.declared).unwrap_or_default();
+        let Some(slot) = declared.get_mut(usize::from(metric.0)) else {
             return false;
         };
-        if slot.metric.channel == 0 || !slot.is_due(value, now) {
+        if !slot.is_due(value, now) {
             return false;
         }
         slot.note(value, now);
@@ -268,7 +267,8 @@ impl<'m> Agent<'m> {
         let Some(version) = settings::version_of(kept) else {
             return false;
         };
-        settings::apply(kept, self.metrics, &mut self.batch_age_ms);
+        let declared = self.metrics.get_mut(..self.declared).unwrap_or_default();
+        settings::apply(kept, declared, &mut self.batch_age_ms);
         self.settings_version = version;
         self.birth.changed_now();
         true

@@ -18,7 +18,7 @@ use crate::session::{NEVER, Reason, Session, Told, later};
 use agent_sdk_wire::Lane;
 use factory::{by_claim, device_of, identity};
 use kept::Kept;
-use question::{ASKED_BY_CLAIM, ASKED_BY_DEVICE, Asked, QUESTION_BYTES_MAX};
+use question::{ASKED_BY_CLAIM, ASKED_BY_DEVICE, Asked};
 
 /// Random bytes of a secret. On the wire it is these in lower-case hexadecimal.
 pub const SECRET_RANDOM_BYTES: usize = 32;
@@ -352,18 +352,17 @@ impl<'m> Enrolment<'m> {
             Asked::End => self.kept.current(),
         };
         let device = device_of(self.factory.user_name).unwrap_or_default();
-        let mut bytes = [0; QUESTION_BYTES_MAX];
-        let payload = question::write(asked, device, secret.unwrap_or_default(), &mut bytes);
+        let payload = question::parts(asked, device, secret.unwrap_or_default());
         let message = Publish {
             lane: Lane::Event,
             topic: asked.topic(),
-            payload,
+            payload: &[],
             // It is asked again on the next connection, in the words that are right then.
             qos: Qos::AtMostOnce,
             retain: false,
             overflow: Overflow::DropNewest,
         };
-        match self.session.publish(&message) {
+        match self.session.publish_parts(&payload, &message) {
             Ok(_) => self.answer_by = later(now, self.answer_limit_ms),
             // It fits, since the outbox is made for it.
             Err(_) => self.session.close(),

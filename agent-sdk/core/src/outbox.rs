@@ -82,23 +82,33 @@ impl<'m> Outbox<'m> {
     /// Takes a message in, on a topic in two parts instead of its own. The second is a topic by itself, and the first one
     /// that goes before it.
     pub(crate) fn push_on(&mut self, topic: [&[u8]; 2], message: &Publish<'_>) -> Result<Token, Refused> {
+        self.push_parts(topic, &[message.payload], message)
+    }
+
+    /// As [`Self::push_on`], with a payload in parts as well.
+    pub(crate) fn push_parts(
+        &mut self,
+        topic: [&[u8]; 2],
+        payload: &[&[u8]],
+        message: &Publish<'_>,
+    ) -> Result<Token, Refused> {
         let [_, name] = topic;
         if !is_topic(name) {
             return Err(Refused::Topic);
         }
         let flags = flags_of(message);
-        let taken = self.take_in(topic, message.payload, flags);
+        let taken = self.take_in(topic, payload, flags);
         if taken.is_err() {
             self.count(flags);
         }
         taken
     }
 
-    fn take_in(&mut self, topic: [&[u8]; 2], payload: &[u8], flags: u8) -> Result<Token, Refused> {
-        let [prefix, name] = topic;
-        // Slices that lie in memory together are never longer than it.
-        let topic_len = prefix.len().wrapping_add(name.len());
-        let body_len = topic_len.wrapping_add(payload.len());
+    fn take_in(&mut self, topic: [&[u8]; 2], payload: &[&[u8]], flags: u8) -> Result<Token, Refused> {
+        // Slices that lie in memory together are never longer than it, and few of them are given twice.
+        let length = |parts: &[&[u8]]| parts.iter().fold(0_usize, |sum, part| sum.wrapping_add(part.len()));
+        let topic_len = length(&topic);
+        let body_len = topic_len.wrapping_add(length(payload));
         let (Ok(topic_len), Ok(body_len)) = (u8::try_from(topic_len), u16::try_from(body_len)) else {
             return Err(Refused::TooLong);
         };
@@ -113,9 +123,9 @@ impl<'m> Outbox<'m> {
         self.next_token = token.wrapping_add(1);
         self.live = self.live.wrapping_add(need);
         self.append(&Record::head(body_len, topic_len, flags, token));
-        self.append(prefix);
-        self.append(name);
-        self.append(payload);
+        for part in topic.iter().chain(payload) {
+            self.append(part);
+        }
         Ok(Token(token))
     }
 

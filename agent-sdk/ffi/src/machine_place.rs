@@ -30,31 +30,18 @@ impl Rest {
         Some(at)
     }
 
-    /// Memory for so many values, all of which are `value` at first. `None` if there is not so much, or if it does not begin
-    /// where such a value may.
+    /// Memory for so many values, all bytes of which are 0. `None` if there is not so much, or if it does not begin where such a
+    /// value may.
     ///
     /// # Safety
     ///
-    /// The memory is not NULL, is as long as it says, and nobody else uses it from now on.
-    unsafe fn take<T: Copy + 'static>(&mut self, count: usize, value: T) -> Option<&'static mut [T]> {
-        let at = self.cut(count, size_of::<T>(), align_of::<T>())?.cast::<T>();
-        for index in 0..count {
-            // SAFETY: within the memory, says the length, and aligned.
-            unsafe { at.wrapping_add(index).write(value) };
-        }
-        // SAFETY: all of these were written just now, and are given away once.
-        Some(unsafe { core::slice::from_raw_parts_mut(at, count) })
-    }
-
-    /// So many bytes, zero at first. `None` if there are not so many.
-    ///
-    /// # Safety
-    ///
-    /// As [`Self::take`].
-    unsafe fn bytes(&mut self, count: usize) -> Option<&'static mut [u8]> {
-        let at = self.cut(count, 1, 1)?;
-        // SAFETY: within the memory, and given away once.
-        Some(unsafe { room(at, count) })
+    /// The memory is not NULL, is as long as it says, and nobody else uses it from now on. Zeros are a value of this type.
+    unsafe fn zeros<T: 'static>(&mut self, count: usize) -> Option<&'static mut [T]> {
+        let at = self.cut(count, size_of::<T>(), align_of::<T>())?;
+        // SAFETY: within the memory, and given away once. The product was taken without overflow.
+        unsafe { room(at, count.wrapping_mul(size_of::<T>())) };
+        // SAFETY: aligned, as long as that, and of zeros, which are values.
+        Some(unsafe { core::slice::from_raw_parts_mut(at.cast(), count) })
     }
 }
 
@@ -87,20 +74,18 @@ impl FcAgentMachine {
         let device = unsafe { device(config) }?;
         // SAFETY: as above.
         let crash = unsafe { crash(config) }?;
-        // SAFETY: the caller's memory behind the state.
-        let metrics = unsafe { rest.take(config.metric_count, MetricSlot::EMPTY) }.ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: the caller's memory behind the state. A slot is numbers, a bool and an `Overflow`, all of which may be 0.
+        let metrics: &mut [MetricSlot] = unsafe { rest.zeros(config.metric_count) }.ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: the caller vouches for what the configuration points at, and the memory behind the metrics is unused.
+        let methods = unsafe { methods(config, &mut rest) }?;
+        // SAFETY: the caller's memory behind the methods. A reading is numbers and an `Overflow`, all of which may be 0.
+        let readings: &mut [Reading] = unsafe { rest.zeros(config.reading_count) }.ok_or(FC_AGENT_MEMORY)?;
+        // SAFETY: the caller's memory behind that, and bytes.
+        let receive = unsafe { rest.zeros(config.packet_bytes) }.ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: as above.
-        let methods = unsafe { rest.take(config.method_count, "") }.ok_or(FC_AGENT_MEMORY)?;
-        // SAFETY: the caller vouches for what the configuration points at.
-        unsafe { read_methods(config, methods) }?;
-        // SAFETY: the caller's memory behind the state.
-        let readings = unsafe { rest.take(config.reading_count, Reading::EMPTY) }.ok_or(FC_AGENT_MEMORY)?;
+        let scratch = unsafe { rest.zeros(config.packet_bytes) }.ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: as above.
-        let receive = unsafe { rest.bytes(config.packet_bytes) }.ok_or(FC_AGENT_MEMORY)?;
-        // SAFETY: as above.
-        let scratch = unsafe { rest.bytes(config.packet_bytes) }.ok_or(FC_AGENT_MEMORY)?;
-        // SAFETY: as above.
-        let outbox = unsafe { rest.bytes(rest.len) }.ok_or(FC_AGENT_MEMORY)?;
+        let outbox = unsafe { rest.zeros(rest.len) }.ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: NULL or settings, says the caller.
         let session = unsafe { FcAgentSettings::read(config.settings) };
         let memory = Memory {
@@ -144,9 +129,12 @@ unsafe fn optional(at: *const c_char) -> Result<&'static str, i32> {
     unsafe { text(at) }.ok_or(FC_AGENT_TEXT)
 }
 
+/// Apart from where it goes, so that its parts do not all lie on the stack first.
+///
 /// # Safety
 ///
 /// As [`FcAgentMachine::place`] asks of the configuration.
+#[inline(never)]
 unsafe fn device(config: &FcAgentMachineConfig) -> Result<Device<'static>, i32> {
     // SAFETY: the caller keeps all that the configuration points at.
     let text = |at: *const c_char| unsafe { optional(at) };
@@ -181,19 +169,26 @@ unsafe fn crash(config: &FcAgentMachineConfig) -> Result<Option<Crash<'static>>,
     Ok(Some(Crash { code, detail }))
 }
 
+/// The texts of the methods, in memory of their own.
+///
 /// # Safety
 ///
-/// As [`FcAgentMachine::place`] asks of the configuration; `methods` has as many places as that says.
-unsafe fn read_methods(config: &FcAgentMachineConfig, methods: &mut [&'static str]) -> Result<(), i32> {
-    if config.methods.is_null() && !methods.is_empty() {
+/// As [`FcAgentMachine::place`] asks of the configuration; as [`Rest::zeros`] asks of the memory.
+unsafe fn methods(config: &FcAgentMachineConfig, rest: &mut Rest) -> Result<&'static [&'static str], i32> {
+    let count = config.method_count;
+    if config.methods.is_null() && count > 0 {
         return Err(FC_AGENT_NULL);
     }
-    for (index, method) in methods.iter_mut().enumerate() {
-        let at = config.methods.wrapping_add(index);
+    let places = rest.cut(count, size_of::<&str>(), align_of::<&str>());
+    let places = places.ok_or(FC_AGENT_MEMORY)?.cast::<&'static str>();
+    for index in 0..count {
         // SAFETY: there are as many as the configuration says.
-        let at = unsafe { at.read() };
+        let at = unsafe { config.methods.wrapping_add(index).read() };
         // SAFETY: the caller vouches for it.
-        *method = unsafe { text(at) }.ok_or(FC_AGENT_TEXT)?;
+        let method = unsafe { text(at) }.ok_or(FC_AGENT_TEXT)?;
+        // SAFETY: within the memory, says the length, and aligned.
+        unsafe { places.wrapping_add(index).write(method) };
     }
-    Ok(())
+    // SAFETY: all of these were written just now, and are given away once.
+    Ok(unsafe { core::slice::from_raw_parts(places, count) })
 }

@@ -30,8 +30,8 @@ pub use decode::{
 };
 pub use decode_error::{DecodeError, DecodeProblem};
 pub use encode::{
-    BatchEncoder, EncodeError, Field, GONE, TelemetryEncoder, batch_bytes_max, encode_clock, encode_command, encode_event,
-    encode_reply, encode_status, scaled,
+    BatchEncoder, EncodeError, Field, GONE, TelemetryEncoder, batch_bytes_max, encode_clock, encode_command,
+    encode_event, encode_reply, encode_status, scaled,
 };
 #[cfg(feature = "alloc")]
 pub use message::{Message, Sample, decode_telemetry};

@@ -2,7 +2,7 @@
 //! trust it: the hub is asked on each connection until it has told, and the pair is sent back, which places the records.
 
 use super::Agent;
-use crate::session::NEVER;
+use crate::session::{NEVER, since};
 use agent_sdk_wire::MAX_NUMBER;
 
 /// How long records are held for the hub's answer.
@@ -64,8 +64,8 @@ impl Clock {
         if asked_at == NEVER {
             return false;
         }
-        let half = now.saturating_sub(asked_at) / 2;
-        self.set(now.saturating_sub(half), utc_ms)
+        let half = since(asked_at, now) / 2;
+        self.set(since(half, now), utc_ms)
     }
 
     /// Takes a pair in, unless there is one: it stays the same throughout a boot, so that all records are placed by it.
@@ -80,7 +80,7 @@ impl Clock {
     /// Civil time at an uptime, if it is known.
     pub(super) fn utc_ms(&self, now: u64) -> Option<u64> {
         let Pair { uptime_ms, utc_ms } = self.pair?;
-        Some(utc_ms.saturating_add(now).saturating_sub(uptime_ms))
+        Some(since(uptime_ms, utc_ms.saturating_add(now)))
     }
 }
 

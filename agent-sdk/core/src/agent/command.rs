@@ -112,7 +112,7 @@ impl<'a> CommandName<'a> {
 }
 
 /// What comes before a command's id in the topic of its reply.
-pub(super) const REPLIES: &[u8] = b"r/";
+const REPLIES: &[u8] = b"r/";
 
 /// Writes a reply in the form of its command. `None` if it does not fit, or is longer than the contract allows.
 pub(super) fn write_reply<'s>(form: Form, outcome: Outcome, detail: &[u8], buffer: &'s mut [u8]) -> Option<&'s [u8]> {

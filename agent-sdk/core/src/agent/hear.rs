@@ -1,6 +1,6 @@
 //! What comes from the hub: answered here, or told to the caller.
 
-use super::command::{self, Args, CommandId, CommandName, Form, REPLIES, write_reply};
+use super::command::{self, Args, CommandId, CommandName, Form, write_reply};
 use super::{Agent, settings, urgent};
 use crate::bytes::are_same;
 use crate::json;
@@ -67,18 +67,16 @@ pub enum AgentEvent<'a, Id = CommandId> {
     Disconnected(Reason),
 }
 
-/// What a message of the hub comes to.
+/// What is to be told. What an event lends is found in the receive buffer again.
 enum Heard {
-    /// Nothing to do.
-    Nothing,
-    /// It is the hub's time.
-    Time(u64),
-    /// Settings that are not in force yet.
+    /// As the session has told it.
+    Told(Told),
+    /// The hub has told its time.
+    Time,
+    /// Settings were applied.
     Settings { version: u32 },
-    /// A command that is new.
-    Command(Result<Allowed, Outcome>),
-    /// It is the caller's.
-    Other,
+    /// A command is to be done.
+    Command(Allowed),
 }
 
 /// A command that is to be done.
@@ -116,138 +114,106 @@ impl Agent<'_> {
 
     /// As [`Self::poll_event`], but for the id of a command, which is lent as well: for a caller that copies it into a form
     /// of its own.
+    #[inline(never)]
     pub fn poll_lent(&mut self, now: u64) -> Option<AgentEvent<'_, CommandName<'_>>> {
-        loop {
-            match self.session.poll_told()? {
-                Told::Connected { session_present } => {
-                    self.connected(now);
-                    return Some(AgentEvent::Connected { session_present });
-                }
-                Told::Subscribed { refused } => {
-                    self.subscribed();
-                    return Some(AgentEvent::Subscribed { refused });
-                }
-                Told::Delivered(token) => {
-                    self.birth.delivered(token);
-                    return Some(AgentEvent::Delivered(token));
-                }
-                Told::Dropped { lane, count } => {
-                    self.birth.count(lane, count);
-                    return Some(AgentEvent::Dropped { lane, count });
-                }
-                Told::Disconnected(reason) => return Some(AgentEvent::Disconnected(reason)),
-                Told::Message => {}
+        let heard = loop {
+            let told = self.session.poll_told()?;
+            if let Some(heard) = self.next_heard(told, now) {
+                break heard;
             }
-            let (topic, payload) = self.session.parts();
-            match self.judge(topic, payload, now) {
-                Heard::Nothing => {}
-                Heard::Time(utc_ms) => {
-                    if self.clock.answered(utc_ms, now) {
-                        self.clock_is_known();
-                        return Some(AgentEvent::Time);
-                    }
-                }
-                Heard::Settings { version } => {
-                    self.take_settings(version);
-                    let (topic, payload) = self.session.parts();
-                    let bytes = settings_in(topic, payload).unwrap_or_default();
-                    return Some(AgentEvent::Settings { version, bytes });
-                }
-                // Without a reply the hub gives it again.
-                Heard::Command(Err(outcome)) => {
-                    if self.refuse(outcome) {
-                        self.note_command();
-                    }
-                }
-                Heard::Command(Ok(Allowed { method, deadline })) => {
-                    self.note_command();
-                    let (topic, payload) = self.session.parts();
-                    let args = args_in(payload);
-                    let id = CommandName::of(topic, payload)?;
-                    return Some(AgentEvent::Command {
-                        id,
-                        method,
-                        args,
-                        deadline,
-                    });
-                }
-                Heard::Other => {
-                    let (topic, payload) = self.session.parts();
-                    return Some(AgentEvent::Message { topic, payload });
-                }
-            }
-        }
-    }
-
-    /// Answers the command that was told; whether that is on its way.
-    fn refuse(&mut self, outcome: Outcome) -> bool {
-        let (topic, payload) = self.session.parts();
-        let Some(id) = CommandName::of(topic, payload) else {
-            return false;
         };
-        // The id ends the topic.
-        let at = topic.len().saturating_sub(id.as_bytes().len());
-        let Some(reply) = write_reply(id.form(), outcome, &[], &mut *self.scratch) else {
-            return false;
-        };
-        self.session.publish_behind(REPLIES, at, &urgent(reply)).is_ok()
-    }
-
-    /// The command that was told is not to be done once more.
-    fn note_command(&mut self) {
         let (topic, payload) = self.session.parts();
-        if let Some(id) = CommandName::of(topic, payload) {
-            self.recent.note(id.as_bytes());
-        }
+        Some(match heard {
+            Heard::Told(Told::Connected { session_present }) => AgentEvent::Connected { session_present },
+            Heard::Told(Told::Subscribed { refused }) => AgentEvent::Subscribed { refused },
+            Heard::Told(Told::Delivered(token)) => AgentEvent::Delivered(token),
+            Heard::Told(Told::Message) => AgentEvent::Message { topic, payload },
+            Heard::Told(Told::Dropped { lane, count }) => AgentEvent::Dropped { lane, count },
+            Heard::Told(Told::Disconnected(reason)) => AgentEvent::Disconnected(reason),
+            Heard::Time => AgentEvent::Time,
+            Heard::Settings { version } => AgentEvent::Settings {
+                version,
+                bytes: settings_in(topic, payload).unwrap_or_default(),
+            },
+            Heard::Command(Allowed { method, deadline }) => AgentEvent::Command {
+                id: CommandName::of(topic, payload)?,
+                method,
+                args: args_in(payload),
+                deadline,
+            },
+        })
     }
 
-    fn take_settings(&mut self, version: u32) {
-        let (topic, payload) = self.session.parts();
-        if let Some(said) = settings_in(topic, payload) {
-            settings::apply(said, self.metrics, &mut self.batch_age_ms);
+    /// What the session has told, if it is to be told on.
+    fn next_heard(&mut self, told: Told, now: u64) -> Option<Heard> {
+        match told {
+            Told::Connected { .. } => self.connected(now),
+            Told::Subscribed { .. } => self.subscribed(),
+            Told::Delivered(token) => self.birth.delivered(token),
+            Told::Dropped { lane, count } => self.birth.count(lane, count),
+            Told::Disconnected(_) => {}
+            Told::Message => return self.judge(now),
         }
-        self.settings_version = version;
-        self.birth.changed_now();
+        Some(Heard::Told(told))
     }
 
-    fn judge(&self, topic: &[u8], payload: &[u8], now: u64) -> Heard {
+    /// What a message comes to; `None` where there is nothing to tell.
+    fn judge(&mut self, now: u64) -> Option<Heard> {
+        let utc_ms = self.utc_ms(now);
+        let (inbox, outbox) = self.session.parts_and_outbox();
+        let (topic, payload) = inbox;
         if are_same(topic, self.clock.answer_topic()) {
-            let utc_ms = json::member(payload, b"time").and_then(json::number);
-            return utc_ms.map_or(Heard::Nothing, Heard::Time);
+            let utc_ms = json::member(payload, b"time").and_then(json::number)?;
+            if !self.clock.answered(utc_ms, now) {
+                return None;
+            }
+            self.clock_is_known();
+            return Some(Heard::Time);
         }
         if are_same(topic, SETTINGS_CHANGED) || are_same(topic, SETTINGS_ANSWER) {
-            let version = settings_in(topic, payload).and_then(settings::version_of);
-            return match version {
-                Some(version) if version != self.settings_version => Heard::Settings { version },
-                Some(_) | None => Heard::Nothing,
-            };
+            let settings = settings_in(topic, payload)?;
+            let version = settings::version_of(settings)?;
+            if version == self.settings_version {
+                return None;
+            }
+            let declared = self.metrics.get_mut(..self.declared).unwrap_or_default();
+            settings::apply(settings, declared, &mut self.batch_age_ms);
+            self.settings_version = version;
+            self.birth.changed_now();
+            return Some(Heard::Settings { version });
         }
         let Some(id) = CommandName::of(topic, payload) else {
-            return Heard::Other;
+            return Some(Heard::Told(Told::Message));
         };
         // Its reply was sent, or will be: the outbox keeps it until the hub has it.
         if self.recent.knows(id.as_bytes()) {
-            return Heard::Nothing;
+            return None;
         }
-        Heard::Command(self.judge_command(payload, now))
+        let judged = judge_command(self.methods, payload, utc_ms, now);
+        if let Err(outcome) = judged {
+            let reply = write_reply(id.form(), outcome, &[], &mut *self.scratch)?;
+            // Without a reply the hub gives it again.
+            outbox.push_on(id.reply_topic(), &urgent(reply)).ok()?;
+        }
+        self.recent.note(id.as_bytes());
+        judged.ok().map(Heard::Command)
     }
+}
 
-    fn judge_command(&self, payload: &[u8], now: u64) -> Result<Allowed, Outcome> {
-        let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
-        let known = self
-            .methods
-            .iter()
-            .position(|name| are_same(name.as_bytes(), command.method));
-        let method = known.ok_or(Outcome::NotAllowed)?;
-        let deadline = match command.deadline_ms.zip(self.utc_ms(now)) {
-            Some((deadline, utc)) => {
-                let left_ms = deadline.checked_sub(utc).ok_or(Outcome::Expired)?;
-                Some(now.saturating_add(left_ms))
-            }
-            None => None,
-        };
-        Ok(Allowed { method, deadline })
-    }
+fn judge_command(methods: &[&str], payload: &[u8], utc_ms: Option<u64>, now: u64) -> Result<Allowed, Outcome> {
+    let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
+    let known = methods
+        .iter()
+        .position(|name| are_same(name.as_bytes(), command.method));
+    let method = known.ok_or(Outcome::NotAllowed)?;
+    let deadline = match command.deadline_ms.zip(utc_ms) {
+        Some((deadline, utc_ms)) => {
+            let left_ms = deadline.checked_sub(utc_ms).ok_or(Outcome::Expired)?;
+            Some(now.saturating_add(left_ms))
+        }
+        None => None,
+    };
+    Ok(Allowed { method, deadline })
 }
 
 /// The settings in a message of one of their topics.

@@ -2,10 +2,6 @@
 
 use crate::bytes::are_same;
 use crate::json;
-use crate::writer::Writer;
-
-/// The longest question in bytes: a name and a secret of 64 bytes each, and the words around them.
-pub(super) const QUESTION_BYTES_MAX: usize = 160;
 
 /// Before the topics of a claim. The nonce in it need not be one: an answer goes to its connection only, and holds no
 /// secret.
@@ -39,34 +35,25 @@ impl Asked {
     }
 }
 
-/// Writes a question. Name and secret need no escapes in JSON.
-pub(super) fn write<'b>(
-    asked: Asked,
-    device: &[u8],
-    secret: &[u8],
-    bytes: &'b mut [u8; QUESTION_BYTES_MAX],
-) -> &'b [u8] {
-    let mut writer = Writer::new(&mut *bytes, 0);
-    let end: &[u8] = match asked {
-        Asked::Claim => {
-            writer.bytes(br#"{"device":""#);
-            writer.bytes(device);
-            writer.bytes(br#"","secret":""#);
-            br#""}"#
-        }
-        Asked::Propose => {
-            writer.bytes(br#"{"method":"proposeSecret","params":{"secret":""#);
-            br#""}}"#
-        }
-        Asked::End => {
-            writer.bytes(br#"{"method":"endOldSecret","params":{"secret":""#);
-            br#""}}"#
-        }
-    };
-    writer.bytes(secret);
-    writer.bytes(end);
-    let (len, _) = writer.finish();
-    bytes.get(..len).unwrap_or_default()
+/// A question, in parts. Name and secret need no escapes in JSON.
+pub(super) fn parts<'q>(asked: Asked, device: &'q [u8], secret: &'q [u8]) -> [&'q [u8]; 5] {
+    match asked {
+        Asked::Claim => [br#"{"device":""#, device, br#"","secret":""#, secret, br#""}"#],
+        Asked::Propose => [
+            br#"{"method":"proposeSecret","params":{"secret":""#,
+            b"",
+            b"",
+            secret,
+            br#""}}"#,
+        ],
+        Asked::End => [
+            br#"{"method":"endOldSecret","params":{"secret":""#,
+            b"",
+            b"",
+            secret,
+            br#""}}"#,
+        ],
+    }
 }
 
 /// Whether an answer says yes.
@@ -77,25 +64,26 @@ pub(super) fn is_ok(answer: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, QUESTION_BYTES_MAX, is_ok, write};
+    use super::{Asked, is_ok, parts};
+    use crate::RECORD_HEAD_BYTES;
+    use crate::enrolment::OUTBOX_BYTES;
 
     #[test]
-    fn questions_are_json_and_the_longest_fits() {
-        let mut bytes = [0; QUESTION_BYTES_MAX];
-        assert_eq!(
-            write(Asked::Claim, b"wm", b"12", &mut bytes),
-            br#"{"device":"wm","secret":"12"}"#
-        );
+    fn questions_are_json() {
+        let written = |asked| parts(asked, b"wm", b"12").concat();
+        assert_eq!(written(Asked::Claim), br#"{"device":"wm","secret":"12"}"#);
         let told = br#"{"method":"proposeSecret","params":{"secret":"12"}}"#;
-        assert_eq!(write(Asked::Propose, b"wm", b"12", &mut bytes), told);
+        assert_eq!(written(Asked::Propose), told);
         let told = br#"{"method":"endOldSecret","params":{"secret":"12"}}"#;
-        assert_eq!(write(Asked::End, b"wm", b"12", &mut bytes), told);
+        assert_eq!(written(Asked::End), told);
+    }
+
+    #[test]
+    fn the_longest_question_fits_into_the_outbox() {
         for asked in [Asked::Claim, Asked::Propose, Asked::End] {
-            let question = write(asked, &[b'n'; 64], &[b'0'; 64], &mut bytes);
-            assert!(
-                question.ends_with(br#"0"}"#) || question.ends_with(br#"0"}}"#),
-                "{asked:?} is cut"
-            );
+            let payload = parts(asked, &[b'n'; 64], &[b'0'; 64]).concat();
+            let bytes = RECORD_HEAD_BYTES + asked.topic().len() + payload.len();
+            assert!(bytes <= OUTBOX_BYTES, "{asked:?}: {bytes}");
         }
     }
 

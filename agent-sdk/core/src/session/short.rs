@@ -7,17 +7,28 @@ use super::Session;
 pub(crate) const SHORT_BYTES_MAX: usize = 32;
 
 /// A message at QoS 0 that is forgotten with the connection.
-#[derive(Clone, Copy)]
 pub(super) struct Short {
-    /// As a filter of [`crate::Identity::subscriptions`] is written.
-    pub(super) topic: &'static str,
+    /// As a filter of [`crate::Identity::subscriptions`] is written; `None` if there is no message.
+    topic: Option<&'static str>,
+    /// Its payload, and then what does not matter: never cleared, which would take flash.
     bytes: [u8; SHORT_BYTES_MAX],
     len: usize,
 }
 
 impl Short {
-    pub(super) fn payload(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+    pub(super) const NONE: Self = Self {
+        topic: None,
+        bytes: [0; SHORT_BYTES_MAX],
+        len: 0,
+    };
+
+    /// Topic and payload, if there is one.
+    pub(super) fn parts(&self) -> Option<(&'static str, &[u8])> {
+        Some((self.topic?, self.bytes.get(..self.len).unwrap_or_default()))
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.topic = None;
     }
 }
 
@@ -25,23 +36,28 @@ impl Session<'_> {
     /// Writes a message before all that waits. It does nothing without a connection, with a payload that is too long, or
     /// while there [is one](Self::is_telling) that is not written yet.
     pub(crate) fn tell(&mut self, topic: &'static str, payload: &[u8]) {
-        if !self.is_online() || self.short.is_some() || payload.len() > SHORT_BYTES_MAX {
+        self.tell_written(topic, |bytes| {
+            for (to, from) in bytes.iter_mut().zip(payload) {
+                *to = *from;
+            }
+            payload.len()
+        });
+    }
+
+    /// As [`Self::tell`], where the payload is written in its place; its length is given back.
+    pub(crate) fn tell_written(&mut self, topic: &'static str, write: impl FnOnce(&mut [u8]) -> usize) {
+        if !self.is_online() || self.is_telling() {
             return;
         }
-        // Filled in where it lies, so that none has to be copied.
-        let short = self.short.insert(Short {
-            topic,
-            bytes: [0; SHORT_BYTES_MAX],
-            len: payload.len(),
-        });
-        for (to, from) in short.bytes.iter_mut().zip(payload) {
-            *to = *from;
+        self.short.len = write(&mut self.short.bytes);
+        if self.short.len <= SHORT_BYTES_MAX {
+            self.short.topic = Some(topic);
         }
     }
 
     /// Whether such a message is not written yet.
     pub(crate) fn is_telling(&self) -> bool {
-        self.short.is_some()
+        self.short.topic.is_some()
     }
 
     /// Until then, or the end of the connection, nothing goes out of the outbox but what was sent before; 0 ends it.

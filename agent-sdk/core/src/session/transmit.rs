@@ -74,7 +74,7 @@ impl Session<'_> {
             self.answer_by = later(now, self.settings.answer_limit_ms);
             return Some(Outgoing::Ping);
         }
-        if self.short.is_some() {
+        if self.is_telling() {
             return Some(Outgoing::Short);
         }
         if now >= self.held_until {
@@ -110,9 +110,9 @@ impl Session<'_> {
                 writer.number(id);
                 PUBACK
             }
-            Outgoing::Short => match &self.short {
-                Some(short) => {
-                    encode::short(writer, identity.topic_prefix, short.topic, short.payload());
+            Outgoing::Short => match self.short.parts() {
+                Some((topic, payload)) => {
+                    encode::short(writer, identity.topic_prefix, topic, payload);
                     PUBLISH
                 }
                 // It stays until it is written.
@@ -136,7 +136,7 @@ impl Session<'_> {
         match packet {
             Outgoing::Connect => self.phase = Phase::Waiting,
             Outgoing::Subscribe => self.asked = identity.filters().len() as u8,
-            Outgoing::Short => self.short = None,
+            Outgoing::Short => self.short.forget(),
             Outgoing::Publish => self.outbox.written(),
             Outgoing::Disconnect => self.end(Reason::Closed),
             Outgoing::Puback(_) | Outgoing::Ping => {}

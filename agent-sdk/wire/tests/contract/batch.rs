@@ -1,8 +1,8 @@
 //! Batches: columns are read as they were written, whatever is missing; what is damaged is refused or read, never a panic.
 
 use agent_sdk_wire::{
-    Batch, BatchEncoder, DecodeProblem, EncodeError, Field, Header, MAX_BATCH_VALUES, MAX_MESSAGE_BYTES, MAX_SAMPLES, Packet,
-    TimeBase, batch_bytes_max, decode, decode_telemetry, scaled,
+    Batch, BatchEncoder, DecodeProblem, EncodeError, Field, Header, MAX_BATCH_VALUES, MAX_MESSAGE_BYTES, MAX_SAMPLES,
+    Packet, TimeBase, batch_bytes_max, decode, decode_telemetry, scaled,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;

@@ -1,8 +1,9 @@
 //! Birth message, commands and replies: what is written is read, what is not as it has to be is refused in words.
 
 use agent_sdk_wire::{
-    Command, DecodeProblem, EncodeError, Field, MAX_ARGS_BYTES, MAX_METHOD_BYTES, MAX_NUMBER, MAX_REPLY_BYTES, Outcome, Reply,
-    ResetReason, Status, decode_command, decode_reply, decode_state, encode_command, encode_reply, encode_status,
+    Command, DecodeProblem, EncodeError, Field, MAX_ARGS_BYTES, MAX_METHOD_BYTES, MAX_NUMBER, MAX_REPLY_BYTES, Outcome,
+    Reply, ResetReason, Status, decode_command, decode_reply, decode_state, encode_command, encode_reply,
+    encode_status,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -82,7 +83,10 @@ fn what_is_out_of_bounds_is_not_written() {
         outcome: Outcome::Done,
         detail: &args[..MAX_REPLY_BYTES + 1],
     };
-    assert_eq!(encode_reply(&mut buffer, &reply), Err(EncodeError::Range(Field::Detail)));
+    assert_eq!(
+        encode_reply(&mut buffer, &reply),
+        Err(EncodeError::Range(Field::Detail))
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Whatever arrives: round trips are exact, garbage is refused in words, nothing panics, sizes are bounded.
 
 use agent_sdk_wire::{
-    DecodeProblem, EncodeError, Field, Header, MAX_MESSAGE_BYTES, MAX_SAMPLES, Packet, TelemetryEncoder, TimeBase, Value,
-    decode, decode_telemetry,
+    DecodeProblem, EncodeError, Field, Header, MAX_MESSAGE_BYTES, MAX_SAMPLES, Packet, TelemetryEncoder, TimeBase,
+    Value, decode, decode_telemetry,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
