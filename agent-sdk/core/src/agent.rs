@@ -17,7 +17,7 @@ mod transmit;
 
 pub use command::{Args, COMMANDS_REMEMBERED, CommandId, CommandName};
 pub use config::{Config, Crash, Device};
-pub use hear::AgentEvent;
+pub use hear::{AgentEvent, Notice};
 pub use memory::{AgentMem, Memory};
 pub use metric::{Metric, MetricId, MetricSlot};
 pub use readings::Reading;
@@ -91,15 +91,15 @@ pub struct Agent<'m> {
     next_sample: u64,
     next_event: u64,
     batch_samples: u8,
+    /// Nothing is reported.
+    is_safe: bool,
+    /// Short messages that are to go before the outbox: bits of [`transmit`].
+    to_tell: u8,
     batch_age_ms: u32,
     settings_version: u32,
     clock: Clock,
     birth: Birth,
     recent: Recent,
-    /// Short messages that are to go before the outbox: bits of [`transmit`].
-    to_tell: u8,
-    /// Nothing is reported.
-    is_safe: bool,
 }
 
 impl<'m> Agent<'m> {
@@ -117,9 +117,6 @@ impl<'m> Agent<'m> {
     /// whose memory an agent is placed.
     pub fn silent(memory: Memory<'m>, config: &Config<'m>) -> Option<Self> {
         let session = Session::new(memory.outbox, memory.receive, config.session, config.seed)?;
-        for slot in memory.metrics.iter_mut() {
-            *slot = MetricSlot::EMPTY;
-        }
         Some(Self {
             session,
             metrics: memory.metrics,
@@ -159,7 +156,7 @@ impl<'m> Agent<'m> {
             return None;
         }
         *slot = MetricSlot::new(metric);
-        self.declared = self.declared.saturating_add(1);
+        self.declared = self.declared.wrapping_add(1);
         Some(MetricId(id))
     }
 
@@ -169,32 +166,28 @@ impl<'m> Agent<'m> {
         if self.is_safe {
             return false;
         }
-        let Some(slot) = self.metrics.get_mut(usize::from(metric.0)) else {
+        // What lies behind the declared ones is not looked at.
+        let declared = self.metrics.get_mut(..self.declared).unwrap_or_default();
+        let Some(slot) = declared.get_mut(usize::from(metric.0)) else {
             return false;
         };
-        if slot.metric.channel == 0 || !slot.is_due(value, now) {
+        if !slot.is_due(value, now) {
             return false;
         }
         slot.note(value, now);
         let overflow = slot.metric.overflow;
         let MetricId(index) = metric;
-        if self
-            .readings
-            .push(index, value, overflow, now, self.batch_samples)
-            .is_err()
-        {
-            self.flush();
-            // No batch holds it where there is no memory for any reading.
-            if self
-                .readings
-                .push(index, value, overflow, now, self.batch_samples)
-                .is_err()
-            {
-                self.birth.count(Lane::Telemetry, 1);
-                return false;
+        // A batch that has no place for it is closed.
+        for _ in 0..2 {
+            let pushed = self.readings.push(index, value, overflow, now, self.batch_samples);
+            if pushed.is_ok() {
+                return true;
             }
+            self.flush();
         }
-        true
+        // No batch holds it where there is no memory for any reading.
+        self.birth.count(Lane::Telemetry, 1);
+        false
     }
 
     /// Takes an event in: a fault, its end, or a report. It overtakes telemetry, and never gives way once it is taken.
@@ -268,7 +261,8 @@ impl<'m> Agent<'m> {
         let Some(version) = settings::version_of(kept) else {
             return false;
         };
-        settings::apply(kept, self.metrics, &mut self.batch_age_ms);
+        let declared = self.metrics.get_mut(..self.declared).unwrap_or_default();
+        settings::apply(kept, declared, &mut self.batch_age_ms);
         self.settings_version = version;
         self.birth.changed_now();
         true
@@ -307,6 +301,7 @@ fn urgent(payload: &[u8]) -> Publish<'_> {
 }
 
 /// Uptime as the contract carries it.
+#[inline(never)]
 fn uptime(now: u64) -> i64 {
     i64::try_from(now.min(MAX_NUMBER)).unwrap_or(0)
 }

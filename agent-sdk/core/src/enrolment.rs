@@ -11,14 +11,13 @@ mod question;
 pub use factory::{Factory, Origin};
 pub use kept::KEPT_BYTES_MAX;
 
-use crate::bytes::are_same;
 use crate::identity::Settings;
 use crate::publish::{Overflow, Publish, Qos};
 use crate::session::{NEVER, Reason, Session, Told, later};
 use agent_sdk_wire::Lane;
 use factory::{by_claim, device_of, identity};
 use kept::Kept;
-use question::{ASKED_BY_CLAIM, ASKED_BY_DEVICE, Asked, QUESTION_BYTES_MAX};
+use question::Asked;
 
 /// Random bytes of a secret. On the wire it is these in lower-case hexadecimal.
 pub const SECRET_RANDOM_BYTES: usize = 32;
@@ -352,18 +351,17 @@ impl<'m> Enrolment<'m> {
             Asked::End => self.kept.current(),
         };
         let device = device_of(self.factory.user_name).unwrap_or_default();
-        let mut bytes = [0; QUESTION_BYTES_MAX];
-        let payload = question::write(asked, device, secret.unwrap_or_default(), &mut bytes);
+        let payload = question::parts(asked, device, secret.unwrap_or_default());
         let message = Publish {
             lane: Lane::Event,
             topic: asked.topic(),
-            payload,
+            payload: &[],
             // It is asked again on the next connection, in the words that are right then.
             qos: Qos::AtMostOnce,
             retain: false,
             overflow: Overflow::DropNewest,
         };
-        match self.session.publish(&message) {
+        match self.session.publish_parts(&payload, &message) {
             Ok(_) => self.answer_by = later(now, self.answer_limit_ms),
             // It fits, since the outbox is made for it.
             Err(_) => self.session.close(),
@@ -372,7 +370,7 @@ impl<'m> Enrolment<'m> {
 
     fn heard(&mut self) {
         let (topic, payload) = self.session.parts();
-        let is_answer = are_same(topic, ASKED_BY_CLAIM) || are_same(topic, ASKED_BY_DEVICE);
+        let is_answer = question::is_answer(topic);
         let is_ok = question::is_ok(payload);
         if is_answer && self.answer_by < NEVER {
             self.answered(is_ok);

@@ -64,9 +64,9 @@ impl<'m> Outbox<'m> {
         self.live == 0
     }
 
-    /// Bytes that are not taken.
+    /// Bytes that are not taken. What is live lies in the memory, and so is never more.
     pub(crate) fn free(&self) -> usize {
-        self.memory.len().saturating_sub(self.live)
+        self.memory.len().wrapping_sub(self.live)
     }
 
     /// Forgets all messages. None is being written.
@@ -82,23 +82,31 @@ impl<'m> Outbox<'m> {
     /// Takes a message in, on a topic in two parts instead of its own. The second is a topic by itself, and the first one
     /// that goes before it.
     pub(crate) fn push_on(&mut self, topic: [&[u8]; 2], message: &Publish<'_>) -> Result<Token, Refused> {
+        self.push_parts(topic, &[message.payload], message)
+    }
+
+    /// As [`Self::push_on`], with a payload in parts as well.
+    pub(crate) fn push_parts(
+        &mut self,
+        topic: [&[u8]; 2],
+        payload: &[&[u8]],
+        message: &Publish<'_>,
+    ) -> Result<Token, Refused> {
         let [_, name] = topic;
         if !is_topic(name) {
             return Err(Refused::Topic);
         }
         let flags = flags_of(message);
-        let taken = self.take_in(topic, message.payload, flags);
+        let taken = self.take_in(topic, payload, flags);
         if taken.is_err() {
             self.count(flags);
         }
         taken
     }
 
-    fn take_in(&mut self, topic: [&[u8]; 2], payload: &[u8], flags: u8) -> Result<Token, Refused> {
-        let [prefix, name] = topic;
-        // Slices that lie in memory together are never longer than it.
-        let topic_len = prefix.len().wrapping_add(name.len());
-        let body_len = topic_len.wrapping_add(payload.len());
+    fn take_in(&mut self, topic: [&[u8]; 2], payload: &[&[u8]], flags: u8) -> Result<Token, Refused> {
+        let topic_len = length(&topic);
+        let body_len = topic_len.wrapping_add(length(payload));
         let (Ok(topic_len), Ok(body_len)) = (u8::try_from(topic_len), u16::try_from(body_len)) else {
             return Err(Refused::TooLong);
         };
@@ -113,9 +121,8 @@ impl<'m> Outbox<'m> {
         self.next_token = token.wrapping_add(1);
         self.live = self.live.wrapping_add(need);
         self.append(&Record::head(body_len, topic_len, flags, token));
-        self.append(prefix);
-        self.append(name);
-        self.append(payload);
+        self.append_all(&topic);
+        self.append_all(payload);
         Ok(Token(token))
     }
 
@@ -317,7 +324,7 @@ impl<'m> Outbox<'m> {
 
     fn remove(&mut self, at: usize) {
         let Some(record) = self.record(at) else { return };
-        self.live = self.live.saturating_sub(record.len());
+        self.live = self.live.wrapping_sub(record.len());
         if let Some(head) = self.head_mut(at) {
             mark(head, DEAD, 0);
         }
@@ -376,6 +383,12 @@ impl<'m> Outbox<'m> {
         self.memory.get_mut(at..)?.first_chunk_mut()
     }
 
+    fn append_all(&mut self, parts: &[&[u8]]) {
+        for part in parts {
+            self.append(part);
+        }
+    }
+
     /// Puts bytes behind the last record. There is room for them.
     fn append(&mut self, bytes: &[u8]) {
         for byte in bytes {
@@ -385,4 +398,9 @@ impl<'m> Outbox<'m> {
             self.end = self.end.wrapping_add(1);
         }
     }
+}
+
+/// Bytes of all parts. Slices that lie in memory together are never longer than it, and few of them are given twice.
+fn length(parts: &[&[u8]]) -> usize {
+    parts.iter().fold(0, |sum, part| sum.wrapping_add(part.len()))
 }

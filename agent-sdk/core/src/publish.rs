@@ -34,9 +34,10 @@ pub enum Qos {
 /// What gives way when the outbox is full. Waiting telemetry always gives way to an event, and what was sent once never
 /// gives way: the hub may have it, and its bytes must not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Overflow {
-    /// The oldest of its lane that was published with this policy too.
-    DropOldest,
+    /// The oldest of its lane that was published with this policy too. As a byte 0: memory that holds zeros has a policy.
+    DropOldest = 0,
     /// The message itself: what was taken in before is kept.
     DropNewest,
 }

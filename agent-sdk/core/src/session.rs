@@ -49,11 +49,26 @@ enum Phase {
 /// After [`Event::Disconnected`] the transport is closed and [`Self::handle_disconnected`] called. `now` is
 /// milliseconds of uptime and never goes back.
 pub struct Session<'m> {
-    settings: Settings,
-    outbox: Outbox<'m>,
-    decoder: Decoder<'m>,
-    backoff: Backoff,
     phase: Phase,
+    to_subscribe: bool,
+    to_close: bool,
+    /// If the one event is a message, which has an identifier at QoS 1.
+    to_acknowledge: bool,
+    /// Filters of the SUBSCRIBE that has no answer yet.
+    asked: u8,
+    ended: Option<Reason>,
+    /// The one event that the last packet brought.
+    pending: Option<Told>,
+    current: Option<Outgoing>,
+    /// Identifiers to acknowledge, oldest first; 0 is none.
+    acks: [u16; ACKS],
+    /// How many bytes of the current packet were handed over.
+    handed_over: usize,
+    decoder: Decoder<'m>,
+    outbox: Outbox<'m>,
+    backoff: Backoff,
+    settings: Settings,
+    too_long: u32,
     /// While idle when to connect; while connecting when the hub must have accepted.
     deadline: u64,
     /// When the hub accepted the last connection.
@@ -62,25 +77,10 @@ pub struct Session<'m> {
     received_at: u64,
     /// When the answer to a ping is overdue; [`NEVER`] if none is awaited.
     answer_by: u64,
-    current: Option<Outgoing>,
-    /// How many bytes of the current packet were handed over.
-    handed_over: usize,
-    /// Identifiers to acknowledge, oldest first; 0 is none.
-    acks: [u16; ACKS],
-    to_subscribe: bool,
-    to_close: bool,
-    /// Goes before all that waits, once.
-    short: Option<Short>,
     /// Until then nothing is sent from the outbox that was not sent before.
     held_until: u64,
-    /// Filters of the SUBSCRIBE that has no answer yet.
-    asked: u8,
-    /// The one event that the last packet brought.
-    pending: Option<Told>,
-    /// If that is a message, which has an identifier at QoS 1.
-    to_acknowledge: bool,
-    ended: Option<Reason>,
-    too_long: u32,
+    /// Goes before all that waits, once.
+    short: Option<Short>,
 }
 
 impl<'m> Session<'m> {
@@ -133,11 +133,10 @@ impl<'m> Session<'m> {
         self.outbox.push_on(topic, message)
     }
 
-    /// As [`Self::publish_on`], where the second part is what stands from `at` on in the topic of the message that was told.
-    pub(crate) fn publish_behind(&mut self, first: &[u8], at: usize, message: &Publish<'_>) -> Result<Token, Refused> {
-        let (topic, _) = self.decoder.parts();
-        let second = topic.get(at..).unwrap_or_default();
-        self.outbox.push_on([first, second], message)
+    /// As [`Self::publish`], with a payload in parts instead of the message's own.
+    pub(crate) fn publish_parts(&mut self, payload: &[&[u8]], message: &Publish<'_>) -> Result<Token, Refused> {
+        self.outbox
+            .push_parts([&[], message.topic.as_bytes()], payload, message)
     }
 
     /// Whether no message waits, neither to be sent nor to be acknowledged.
@@ -157,7 +156,7 @@ impl<'m> Session<'m> {
 
     /// For how many milliseconds the hub has had this connection; `None` without one.
     pub fn online_for_ms(&self, now: u64) -> Option<u64> {
-        self.is_online().then(|| now.saturating_sub(self.online_at))
+        self.is_online().then(|| since(self.online_at, now))
     }
 
     pub(crate) fn outbox(&self) -> &Outbox<'m> {
@@ -310,6 +309,12 @@ impl<'m> Session<'m> {
         // The next connection knows nothing of this one's identifiers.
         self.to_acknowledge = false;
     }
+}
+
+/// Milliseconds from one time to a later one; 0 if it is earlier. As `later` once for all: such a sum takes 20 bytes of flash.
+#[inline(never)]
+pub(crate) fn since(then: u64, now: u64) -> u64 {
+    now.saturating_sub(then)
 }
 
 /// So many milliseconds after an uptime.

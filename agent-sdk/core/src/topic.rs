@@ -5,30 +5,33 @@
 ///
 /// Written out, because the check of the standard library costs more flash and is not known to be free of panics.
 pub(crate) fn is_topic(bytes: &[u8]) -> bool {
-    let mut rest = bytes.iter();
-    while let Some(first) = rest.next() {
-        // How many bytes follow, and the first character that needs as many (RFC 3629, section 3).
-        let (more, least) = match *first {
-            0 | b'#' | b'+' => return false,
-            0x01..=0x7F => continue,
-            0x80..=0xDF => (1_u8, 0x80),
-            0xE0..=0xEF => (2, 0x800),
-            0xF0..=0xFF => (3, 0x1_0000),
-        };
-        // The bits of the character, behind as many ones as it has bytes, which the mask takes away.
-        let mut character = u32::from(*first & (0x3F >> more));
-        for _ in 0..more {
-            let Some(next) = rest.next().filter(|next| **next & 0xC0 == 0x80) else {
+    // How many bytes the character needs, and what the next of them may be (RFC 3629, section 4).
+    let (mut more, mut least, mut most) = (0_u8, 0x80, 0xBF);
+    for byte in bytes {
+        if more > 0 {
+            if *byte < least || *byte > most {
                 return false;
-            };
-            character = character << 6 | u32::from(*next & 0x3F);
+            }
+            more = more.wrapping_sub(1);
+            (least, most) = (0x80, 0xBF);
+            continue;
         }
-        let is_first_right = *first >= 0xC0 && *first < 0xF8;
-        if !is_first_right || character < least || char::from_u32(character).is_none() {
-            return false;
+        match *byte {
+            0 | b'#' | b'+' | 0x80..=0xC1 | 0xF5..=0xFF => return false,
+            0x01..=0x7F => {}
+            0xC2..=0xDF => more = 1,
+            0xE0..=0xEF => more = 2,
+            0xF0..=0xF4 => more = 3,
+        }
+        match *byte {
+            0xE0 => least = 0xA0,
+            0xED => most = 0x9F,
+            0xF0 => least = 0x90,
+            0xF4 => most = 0x8F,
+            _ => {}
         }
     }
-    !bytes.is_empty()
+    more == 0 && !bytes.is_empty()
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl<'a> Writer<'a> {
                 *to = *from;
             }
         }
-        self.at = self.at.saturating_add(bytes.len());
+        self.at = self.at.wrapping_add(bytes.len());
     }
 
     /// An integer of two bytes (§1.5.2).
@@ -61,6 +61,11 @@ impl<'a> Writer<'a> {
                 return;
             }
         }
+    }
+
+    /// A string or a piece of binary data with its length before it (§1.5.3).
+    pub(crate) fn whole(&mut self, bytes: &[u8]) {
+        self.field(bytes, &[]);
     }
 
     /// Two parts as one string or one piece of binary data with its length before it (§1.5.3).

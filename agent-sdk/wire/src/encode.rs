@@ -2,10 +2,12 @@
 
 mod batch;
 mod control;
+mod field;
 mod sink;
 
 pub use batch::{BatchEncoder, batch_bytes_max, scaled};
 pub use control::{GONE, encode_command, encode_reply, encode_status};
+pub use field::Field;
 pub(crate) use sink::Sink;
 
 use crate::{
@@ -21,10 +23,10 @@ pub enum EncodeError {
     Full,
     /// Beyond what the contract allows.
     #[error("{0} is outside its range")]
-    Range(&'static str),
+    Range(Field),
     /// Channel ids rise within a sample, and times never fall within a message.
     #[error("{0} is out of order")]
-    Order(&'static str),
+    Order(Field),
 }
 
 /// CBOR's array header with a one-byte count.
@@ -50,8 +52,7 @@ impl<'a> TelemetryEncoder<'a> {
         let usable = buffer.len().min(MAX_MESSAGE_BYTES);
         let buffer = buffer.get_mut(..usable).ok_or(EncodeError::Full)?;
         let len = write(buffer, |sink| {
-            sink.array(6);
-            sink.code(KIND_TELEMETRY);
+            sink.message(6, KIND_TELEMETRY);
             write_header(sink, header);
             sink.raw(&[ARRAY_U8, 0]);
         })?;
@@ -72,7 +73,7 @@ impl<'a> TelemetryEncoder<'a> {
             return Err(EncodeError::Full);
         }
         if dt_ms < self.last_dt_ms {
-            return Err(EncodeError::Order("dt_ms"));
+            return Err(EncodeError::Order(Field::DtMs));
         }
         check_channels(values)?;
         let rest = self.buffer.get_mut(self.len..).ok_or(EncodeError::Full)?;
@@ -99,7 +100,7 @@ impl<'a> TelemetryEncoder<'a> {
     /// Completes the message and returns its bytes. A message without samples is refused as [`EncodeError::Range`].
     pub fn finish(self) -> Result<&'a [u8], EncodeError> {
         if self.samples == 0 {
-            return Err(EncodeError::Range("samples"));
+            return Err(EncodeError::Range(Field::Samples));
         }
         *self.buffer.get_mut(self.count_at).ok_or(EncodeError::Full)? = self.samples;
         let whole: &'a [u8] = self.buffer;
@@ -109,42 +110,38 @@ impl<'a> TelemetryEncoder<'a> {
 
 /// Writes a clock message into `buffer` and returns its bytes.
 pub fn encode_clock<'a>(buffer: &'a mut [u8], clock: &Clock) -> Result<&'a [u8], EncodeError> {
-    check_number("boot_id", clock.boot_id)?;
-    check_number("uptime_ms", clock.uptime_ms)?;
-    check_time("utc_ms", TimeBase::Utc, clock.utc_ms)?;
-    let len = write(buffer, |sink| {
-        sink.array(4);
-        sink.code(KIND_CLOCK);
-        sink.number(clock.boot_id);
-        sink.number(clock.uptime_ms);
-        sink.signed(clock.utc_ms);
-    })?;
-    buffer.get(..len).ok_or(EncodeError::Full)
+    check_number(Field::BootId, clock.boot_id)?;
+    check_number(Field::UptimeMs, clock.uptime_ms)?;
+    check_time(Field::UtcMs, TimeBase::Utc, clock.utc_ms)?;
+    let mut sink = Sink::new(buffer);
+    sink.message(4, KIND_CLOCK);
+    sink.number(clock.boot_id);
+    sink.number(clock.uptime_ms);
+    sink.signed(clock.utc_ms);
+    sink.written()
 }
 
 /// Writes an event message into `buffer` and returns its bytes.
 pub fn encode_event<'a>(buffer: &'a mut [u8], event: &Event<'_>) -> Result<&'a [u8], EncodeError> {
-    check_number("boot_id", event.boot_id)?;
-    check_number("seq", event.seq)?;
-    check_time("at_ms", event.time_base, event.at_ms)?;
+    check_number(Field::BootId, event.boot_id)?;
+    check_number(Field::Seq, event.seq)?;
+    check_time(Field::AtMs, event.time_base, event.at_ms)?;
     if event.code.is_empty() || event.code.len() > MAX_EVENT_CODE_BYTES {
-        return Err(EncodeError::Range("code"));
+        return Err(EncodeError::Range(Field::Code));
     }
     if event.detail.len() > MAX_EVENT_DETAIL_BYTES {
-        return Err(EncodeError::Range("detail"));
+        return Err(EncodeError::Range(Field::Detail));
     }
-    let len = write(buffer, |sink| {
-        sink.array(8);
-        sink.code(KIND_EVENT);
-        sink.code(event.time_base.code());
-        sink.number(event.boot_id);
-        sink.number(event.seq);
-        sink.signed(event.at_ms);
-        sink.code(event.state.code());
-        sink.text(event.code);
-        sink.text(event.detail);
-    })?;
-    buffer.get(..len).ok_or(EncodeError::Full)
+    let mut sink = Sink::new(buffer);
+    sink.message(8, KIND_EVENT);
+    sink.code(event.time_base.code());
+    sink.number(event.boot_id);
+    sink.number(event.seq);
+    sink.signed(event.at_ms);
+    sink.code(event.state.code());
+    sink.text(event.code);
+    sink.text(event.detail);
+    sink.written()
 }
 
 /// Runs `body` on the start of `buffer` and says how many bytes it took.
@@ -163,9 +160,9 @@ fn write_header(sink: &mut Sink<'_>, header: &Header) {
 }
 
 fn check_header(header: &Header) -> Result<(), EncodeError> {
-    check_number("boot_id", header.boot_id)?;
-    check_number("seq", header.seq.saturating_add(MAX_SAMPLES as u64))?;
-    check_time("t0_ms", header.time_base, header.t0_ms)
+    check_number(Field::BootId, header.boot_id)?;
+    check_number(Field::Seq, header.seq.saturating_add(MAX_SAMPLES as u64))?;
+    check_time(Field::T0Ms, header.time_base, header.t0_ms)
 }
 
 fn write_value(sink: &mut Sink<'_>, value: Value) {
@@ -179,32 +176,32 @@ fn write_value(sink: &mut Sink<'_>, value: Value) {
 
 fn check_channels(values: &[(u8, Value)]) -> Result<(), EncodeError> {
     if values.len() > MAX_CHANNELS {
-        return Err(EncodeError::Range("channels"));
+        return Err(EncodeError::Range(Field::Channels));
     }
     let mut last = 0;
     for (channel, _) in values {
         // Id 0 falls out here as well.
         if *channel <= last {
-            return Err(EncodeError::Order("channel id"));
+            return Err(EncodeError::Order(Field::ChannelId));
         }
         last = *channel;
     }
     Ok(())
 }
 
-fn check_number(what: &'static str, number: u64) -> Result<(), EncodeError> {
+fn check_number(field: Field, number: u64) -> Result<(), EncodeError> {
     if number > MAX_NUMBER {
-        Err(EncodeError::Range(what))
+        Err(EncodeError::Range(field))
     } else {
         Ok(())
     }
 }
 
-fn check_time(what: &'static str, base: TimeBase, ms: i64) -> Result<(), EncodeError> {
+fn check_time(field: Field, base: TimeBase, ms: i64) -> Result<(), EncodeError> {
     let in_range = ms.unsigned_abs() <= MAX_NUMBER && (base == TimeBase::Utc || ms >= 0);
     if in_range {
         Ok(())
     } else {
-        Err(EncodeError::Range(what))
+        Err(EncodeError::Range(field))
     }
 }

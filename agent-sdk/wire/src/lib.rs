@@ -30,11 +30,12 @@ pub use decode::{
 };
 pub use decode_error::{DecodeError, DecodeProblem};
 pub use encode::{
-    BatchEncoder, EncodeError, GONE, TelemetryEncoder, batch_bytes_max, encode_clock, encode_command, encode_event,
-    encode_reply, encode_status, scaled,
+    BatchEncoder, EncodeError, Field, GONE, TelemetryEncoder, batch_bytes_max, encode_clock, encode_command,
+    encode_event, encode_reply, encode_status, scaled,
 };
 #[cfg(feature = "alloc")]
 pub use message::{Message, Sample, decode_telemetry};
+pub use series::{Source, ordered};
 pub use types::{Clock, Event, EventState, Header, Lane, TimeBase, Value};
 
 /// The telemetry message `[1, time_base, boot_id, seq, t0_ms, samples]`.

@@ -70,6 +70,7 @@ impl CommandId {
 
 impl<'a> CommandName<'a> {
     /// As [`CommandId::new`].
+    #[inline(always)]
     pub fn new(id: &'a [u8], is_json: bool) -> Option<Self> {
         let form = if is_json { Form::Json } else { Form::Cbor };
         is_id(id).then_some(Self { bytes: id, form })
@@ -112,27 +113,31 @@ impl<'a> CommandName<'a> {
 }
 
 /// What comes before a command's id in the topic of its reply.
-pub(super) const REPLIES: &[u8] = b"r/";
+const REPLIES: &[u8] = b"r/";
 
 /// Writes a reply in the form of its command. `None` if it does not fit, or is longer than the contract allows.
 pub(super) fn write_reply<'s>(form: Form, outcome: Outcome, detail: &[u8], buffer: &'s mut [u8]) -> Option<&'s [u8]> {
     if form == Form::Cbor {
         return encode_reply(buffer, &Reply { outcome, detail }).ok();
     }
-    let mut writer = Writer::new(&mut *buffer, 0);
-    let (start, result): (&[u8], &[u8]) = match outcome {
-        Outcome::Done => (br#"{"status":"done""#, detail),
-        Outcome::Failed => (br#"{"status":"failed""#, detail),
-        Outcome::Expired => (br#"{"status":"refused","reason":"expired""#, b""),
-        Outcome::NotAllowed => (br#"{"status":"refused","reason":"not allowed""#, b""),
-        Outcome::Malformed => (br#"{"status":"refused","reason":"malformed""#, b""),
+    // What was done or tried may have a result; a refusal has a reason.
+    let (status, result): (&[u8], &[u8]) = match outcome {
+        Outcome::Done => (b"done", detail),
+        Outcome::Failed => (b"failed", detail),
+        Outcome::Expired => (br#"refused","reason":"expired"#, b""),
+        Outcome::NotAllowed => (br#"refused","reason":"not allowed"#, b""),
+        Outcome::Malformed => (br#"refused","reason":"malformed"#, b""),
     };
-    writer.bytes(start);
-    if !result.is_empty() {
-        writer.bytes(br#","result":"#);
+    let mut writer = Writer::new(&mut *buffer, 0);
+    writer.bytes(br#"{"status":""#);
+    writer.bytes(status);
+    if result.is_empty() {
+        writer.bytes(br#""}"#);
+    } else {
+        writer.bytes(br#"","result":"#);
         writer.bytes(result);
+        writer.bytes(b"}");
     }
-    writer.bytes(b"}");
     let (len, is_whole) = writer.finish();
     let fits = is_whole && len <= agent_sdk_wire::MAX_REPLY_BYTES;
     buffer.get(..len).filter(|_| fits)
@@ -159,6 +164,7 @@ fn digest(id: &[u8]) -> u64 {
 }
 
 /// How a payload has to be read: CBOR's arrays begin with none of JSON's characters.
+#[inline(never)]
 pub(super) fn form_of(payload: &[u8]) -> Form {
     match payload {
         [0x80..=0xFF, ..] => Form::Cbor,

@@ -1,20 +1,17 @@
 //! What comes from the hub: answered here, or told to the caller.
 
-use super::command::{self, Args, CommandId, CommandName, Form, REPLIES, write_reply};
+use super::command::{self, Args, CommandId, CommandName, Form, write_reply};
 use super::{Agent, settings, urgent};
 use crate::bytes::are_same;
+use crate::hub;
 use crate::json;
 use crate::publish::Token;
-use crate::session::{Reason, Told};
+use crate::session::{NEVER, Reason, Told};
 use agent_sdk_wire::{Lane, Outcome};
-
-/// The hub's topics that tell of settings.
-const SETTINGS_CHANGED: &[u8] = b"v1/devices/me/attributes";
-const SETTINGS_ANSWER: &[u8] = b"v1/devices/me/attributes/response/1";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentEvent<'a, Id = CommandId> {
+pub enum AgentEvent<'a> {
     /// The hub has accepted the connection.
     Connected {
         /// Whether it still had the session.
@@ -32,7 +29,7 @@ pub enum AgentEvent<'a, Id = CommandId> {
     /// A command that is allowed, in time, and new. It is to be answered by [`Agent::reply`], now or later.
     Command {
         /// Names it in the reply.
-        id: Id,
+        id: CommandId,
         /// Its number in [`super::Config::methods`].
         method: usize,
         /// What it is given.
@@ -67,192 +64,193 @@ pub enum AgentEvent<'a, Id = CommandId> {
     Disconnected(Reason),
 }
 
-/// What a message of the hub comes to.
-enum Heard {
-    /// Nothing to do.
-    Nothing,
-    /// It is the hub's time.
-    Time(u64),
-    /// Settings that are not in force yet.
-    Settings { version: u32 },
-    /// A command that is new.
-    Command(Result<Allowed, Outcome>),
-    /// It is the caller's.
-    Other,
-}
-
-/// A command that is to be done.
-struct Allowed {
-    method: usize,
-    deadline: Option<u64>,
+/// An [`AgentEvent`] that lends nothing. What it would lend the agent still has, until bytes come: [`Agent::message`],
+/// [`Agent::command`] and [`Agent::settings`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// The hub has accepted the connection.
+    Connected {
+        /// Whether it still had the session.
+        session_present: bool,
+    },
+    /// The hub has answered the subscriptions.
+    Subscribed {
+        /// How many it refused.
+        refused: u8,
+    },
+    /// The hub has acknowledged a message.
+    Delivered(Token),
+    /// The hub has told the time.
+    Time,
+    /// A command that is to be done.
+    Command {
+        /// Its number in [`super::Config::methods`].
+        method: usize,
+        /// Not to be begun after this uptime in milliseconds; `u64::MAX` if it has no deadline, or the time is not known.
+        deadline: u64,
+    },
+    /// Settings were applied.
+    Settings {
+        /// Their version.
+        version: u32,
+    },
+    /// Another message of the hub.
+    Message,
+    /// Messages were dropped.
+    Dropped {
+        /// Their lane.
+        lane: Lane,
+        /// Since the last notice of this kind and lane, or the start.
+        count: u32,
+    },
+    /// The connection is over.
+    Disconnected(Reason),
 }
 
 impl Agent<'_> {
     /// What happened since the last call; `None` if nothing did. Until then nothing more is taken in. Arguments, settings
     /// and messages are lent from the receive buffer.
     pub fn poll_event(&mut self, now: u64) -> Option<AgentEvent<'_>> {
-        Some(match self.poll_lent(now)? {
-            AgentEvent::Connected { session_present } => AgentEvent::Connected { session_present },
-            AgentEvent::Subscribed { refused } => AgentEvent::Subscribed { refused },
-            AgentEvent::Delivered(token) => AgentEvent::Delivered(token),
-            AgentEvent::Time => AgentEvent::Time,
-            AgentEvent::Command {
-                id,
-                method,
-                args,
-                deadline,
-            } => AgentEvent::Command {
-                id: id.keep(),
-                method,
-                args,
-                deadline,
+        Some(match self.poll_notice(now)? {
+            Notice::Connected { session_present } => AgentEvent::Connected { session_present },
+            Notice::Subscribed { refused } => AgentEvent::Subscribed { refused },
+            Notice::Delivered(token) => AgentEvent::Delivered(token),
+            Notice::Time => AgentEvent::Time,
+            Notice::Command { method, deadline } => {
+                let (id, args) = self.command()?;
+                AgentEvent::Command {
+                    id: id.keep(),
+                    method,
+                    args,
+                    deadline: Some(deadline).filter(|deadline| *deadline < NEVER),
+                }
+            }
+            Notice::Settings { version } => AgentEvent::Settings {
+                version,
+                bytes: self.settings(),
             },
-            AgentEvent::Settings { version, bytes } => AgentEvent::Settings { version, bytes },
-            AgentEvent::Message { topic, payload } => AgentEvent::Message { topic, payload },
-            AgentEvent::Dropped { lane, count } => AgentEvent::Dropped { lane, count },
-            AgentEvent::Disconnected(reason) => AgentEvent::Disconnected(reason),
+            Notice::Message => {
+                let (topic, payload) = self.message();
+                AgentEvent::Message { topic, payload }
+            }
+            Notice::Dropped { lane, count } => AgentEvent::Dropped { lane, count },
+            Notice::Disconnected(reason) => AgentEvent::Disconnected(reason),
         })
     }
 
-    /// As [`Self::poll_event`], but for the id of a command, which is lent as well: for a caller that copies it into a form
-    /// of its own.
-    pub fn poll_lent(&mut self, now: u64) -> Option<AgentEvent<'_, CommandName<'_>>> {
+    /// As [`Self::poll_event`], without what an event lends: for a caller that has a form of its own for it.
+    #[inline(always)]
+    pub fn poll_notice(&mut self, now: u64) -> Option<Notice> {
         loop {
-            match self.session.poll_told()? {
+            return Some(match self.session.poll_told()? {
                 Told::Connected { session_present } => {
                     self.connected(now);
-                    return Some(AgentEvent::Connected { session_present });
+                    Notice::Connected { session_present }
                 }
                 Told::Subscribed { refused } => {
                     self.subscribed();
-                    return Some(AgentEvent::Subscribed { refused });
+                    Notice::Subscribed { refused }
                 }
                 Told::Delivered(token) => {
                     self.birth.delivered(token);
-                    return Some(AgentEvent::Delivered(token));
+                    Notice::Delivered(token)
                 }
                 Told::Dropped { lane, count } => {
                     self.birth.count(lane, count);
-                    return Some(AgentEvent::Dropped { lane, count });
+                    Notice::Dropped { lane, count }
                 }
-                Told::Disconnected(reason) => return Some(AgentEvent::Disconnected(reason)),
-                Told::Message => {}
+                Told::Disconnected(reason) => Notice::Disconnected(reason),
+                Told::Message => match self.judge(now) {
+                    Some(notice) => notice,
+                    None => continue,
+                },
+            });
+        }
+    }
+
+    /// Topic and payload of the message that was told last, until bytes come.
+    pub fn message(&self) -> (&[u8], &[u8]) {
+        self.session.parts()
+    }
+
+    /// The command that was told last, until bytes come: its name, and what it is given. `None` if the last message is none.
+    pub fn command(&self) -> Option<(CommandName<'_>, Args<'_>)> {
+        let (topic, payload) = self.message();
+        Some((CommandName::of(topic, payload)?, args_in(payload)))
+    }
+
+    /// The settings that were told last, until bytes come; nothing if the last message has none.
+    pub fn settings(&self) -> &[u8] {
+        let (topic, payload) = self.message();
+        settings_in(topic, payload).unwrap_or_default()
+    }
+
+    /// What a message comes to; `None` where there is nothing to tell.
+    fn judge(&mut self, now: u64) -> Option<Notice> {
+        let utc_ms = self.clock.utc_ms(now);
+        let (inbox, outbox) = self.session.parts_and_outbox();
+        let (topic, payload) = inbox;
+        if self.clock.is_answer(topic) {
+            let utc_ms = json::member(payload, b"time").and_then(json::number)?;
+            if !self.clock.answered(utc_ms, now) {
+                return None;
             }
-            let (topic, payload) = self.session.parts();
-            match self.judge(topic, payload, now) {
-                Heard::Nothing => {}
-                Heard::Time(utc_ms) => {
-                    if self.clock.answered(utc_ms, now) {
-                        self.clock_is_known();
-                        return Some(AgentEvent::Time);
-                    }
-                }
-                Heard::Settings { version } => {
-                    self.take_settings(version);
-                    let (topic, payload) = self.session.parts();
-                    let bytes = settings_in(topic, payload).unwrap_or_default();
-                    return Some(AgentEvent::Settings { version, bytes });
-                }
-                // Without a reply the hub gives it again.
-                Heard::Command(Err(outcome)) => {
-                    if self.refuse(outcome) {
-                        self.note_command();
-                    }
-                }
-                Heard::Command(Ok(Allowed { method, deadline })) => {
-                    self.note_command();
-                    let (topic, payload) = self.session.parts();
-                    let args = args_in(payload);
-                    let id = CommandName::of(topic, payload)?;
-                    return Some(AgentEvent::Command {
-                        id,
-                        method,
-                        args,
-                        deadline,
-                    });
-                }
-                Heard::Other => {
-                    let (topic, payload) = self.session.parts();
-                    return Some(AgentEvent::Message { topic, payload });
-                }
+            self.clock_is_known();
+            return Some(Notice::Time);
+        }
+        if are_same(topic, hub::BARE_ATTRIBUTES.as_bytes()) || is_settings_answer(topic) {
+            let settings = settings_in(topic, payload)?;
+            let version = settings::version_of(settings)?;
+            if version == self.settings_version {
+                return None;
             }
-        }
-    }
-
-    /// Answers the command that was told; whether that is on its way.
-    fn refuse(&mut self, outcome: Outcome) -> bool {
-        let (topic, payload) = self.session.parts();
-        let Some(id) = CommandName::of(topic, payload) else {
-            return false;
-        };
-        // The id ends the topic.
-        let at = topic.len().saturating_sub(id.as_bytes().len());
-        let Some(reply) = write_reply(id.form(), outcome, &[], &mut *self.scratch) else {
-            return false;
-        };
-        self.session.publish_behind(REPLIES, at, &urgent(reply)).is_ok()
-    }
-
-    /// The command that was told is not to be done once more.
-    fn note_command(&mut self) {
-        let (topic, payload) = self.session.parts();
-        if let Some(id) = CommandName::of(topic, payload) {
-            self.recent.note(id.as_bytes());
-        }
-    }
-
-    fn take_settings(&mut self, version: u32) {
-        let (topic, payload) = self.session.parts();
-        if let Some(said) = settings_in(topic, payload) {
-            settings::apply(said, self.metrics, &mut self.batch_age_ms);
-        }
-        self.settings_version = version;
-        self.birth.changed_now();
-    }
-
-    fn judge(&self, topic: &[u8], payload: &[u8], now: u64) -> Heard {
-        if are_same(topic, self.clock.answer_topic()) {
-            let utc_ms = json::member(payload, b"time").and_then(json::number);
-            return utc_ms.map_or(Heard::Nothing, Heard::Time);
-        }
-        if are_same(topic, SETTINGS_CHANGED) || are_same(topic, SETTINGS_ANSWER) {
-            let version = settings_in(topic, payload).and_then(settings::version_of);
-            return match version {
-                Some(version) if version != self.settings_version => Heard::Settings { version },
-                Some(_) | None => Heard::Nothing,
-            };
+            let declared = self.metrics.get_mut(..self.declared).unwrap_or_default();
+            settings::apply(settings, declared, &mut self.batch_age_ms);
+            self.settings_version = version;
+            self.birth.changed_now();
+            return Some(Notice::Settings { version });
         }
         let Some(id) = CommandName::of(topic, payload) else {
-            return Heard::Other;
+            return Some(Notice::Message);
         };
         // Its reply was sent, or will be: the outbox keeps it until the hub has it.
         if self.recent.knows(id.as_bytes()) {
-            return Heard::Nothing;
+            return None;
         }
-        Heard::Command(self.judge_command(payload, now))
+        let judged = judge_command(self.methods, payload, utc_ms, now);
+        if let Err(outcome) = judged {
+            let reply = write_reply(id.form(), outcome, &[], &mut *self.scratch)?;
+            // Without a reply the hub gives it again.
+            outbox.push_on(id.reply_topic(), &urgent(reply)).ok()?;
+        }
+        self.recent.note(id.as_bytes());
+        judged.ok()
     }
+}
 
-    fn judge_command(&self, payload: &[u8], now: u64) -> Result<Allowed, Outcome> {
-        let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
-        let known = self
-            .methods
-            .iter()
-            .position(|name| are_same(name.as_bytes(), command.method));
-        let method = known.ok_or(Outcome::NotAllowed)?;
-        let deadline = match command.deadline_ms.zip(self.utc_ms(now)) {
-            Some((deadline, utc)) => {
-                let left_ms = deadline.checked_sub(utc).ok_or(Outcome::Expired)?;
-                Some(now.saturating_add(left_ms))
-            }
-            None => None,
-        };
-        Ok(Allowed { method, deadline })
-    }
+fn judge_command(methods: &[&str], payload: &[u8], utc_ms: u64, now: u64) -> Result<Notice, Outcome> {
+    let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
+    let known = methods
+        .iter()
+        .position(|name| are_same(name.as_bytes(), command.method));
+    let method = known.ok_or(Outcome::NotAllowed)?;
+    let deadline = match command.deadline_ms {
+        Some(deadline) if utc_ms < NEVER => {
+            let left_ms = deadline.checked_sub(utc_ms).ok_or(Outcome::Expired)?;
+            now.saturating_add(left_ms)
+        }
+        Some(_) | None => NEVER,
+    };
+    Ok(Notice::Command { method, deadline })
+}
+
+fn is_settings_answer(topic: &[u8]) -> bool {
+    hub::is_answer(topic, hub::ATTRIBUTE_ANSWERS, b'1')
 }
 
 /// The settings in a message of one of their topics.
 fn settings_in<'p>(topic: &[u8], payload: &'p [u8]) -> Option<&'p [u8]> {
-    let shared = if are_same(topic, SETTINGS_ANSWER) {
+    let shared = if is_settings_answer(topic) {
         json::member(payload, b"shared")?
     } else {
         payload

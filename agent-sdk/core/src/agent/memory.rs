@@ -56,9 +56,9 @@ impl<const METRICS: usize, const READINGS: usize, const OUTBOX: usize, const PAC
 /// The parts of an agent's memory, where [`AgentMem`] does not fit: their lengths may be chosen at run time. What they
 /// hold is overwritten.
 pub struct Memory<'m> {
-    /// One for each metric that will be declared; [`MetricSlot::EMPTY`] at first. At most 255 are used.
+    /// One for each metric that will be declared; what they hold does not matter. At most 255 are used.
     pub metrics: &'m mut [MetricSlot],
-    /// For the readings of an open batch; [`Reading::EMPTY`] at first.
+    /// For the readings of an open batch; what they hold does not matter.
     pub readings: &'m mut [Reading],
     /// For what waits for the hub.
     pub outbox: &'m mut [u8],

@@ -1,6 +1,7 @@
 //! Metrics as the maker declares them, and when one of their values is worth a reading.
 
 use crate::publish::Overflow;
+use crate::session::since;
 
 /// What the device measures, as one channel of its appliance profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl MetricSlot {
     /// Whether a value becomes a reading.
     pub(super) fn is_due(&self, value: i32, now: u64) -> bool {
         let is_far = self.last.abs_diff(value) > self.metric.deadband;
-        let is_old = now.saturating_sub(self.last_at) >= u64::from(self.metric.interval_ms);
+        let is_old = since(self.last_at, now) >= u64::from(self.metric.interval_ms);
         !self.has_last || is_far || is_old
     }
 

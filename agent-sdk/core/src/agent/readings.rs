@@ -1,6 +1,7 @@
 //! The readings of an open batch, in the order they came: those of one moment are one sample. Knows nothing of messages.
 
 use crate::publish::Overflow;
+use crate::session::since;
 
 /// Memory for one reading of an open batch.
 #[derive(Debug, Clone, Copy)]
@@ -77,10 +78,10 @@ impl<'m> Readings<'m> {
             self.rows = 0;
         }
         let last = self.all().last().map(|reading| (reading.dt_ms, reading.row));
-        let dt_ms = u32::try_from(now.saturating_sub(self.t0_ms)).map_err(|_| NoPlace)?;
+        let dt_ms = u32::try_from(since(self.t0_ms, now)).map_err(|_| NoPlace)?;
         let (dt_ms, row, rows) = match last {
             Some((last_ms, row)) if dt_ms <= last_ms => (last_ms, row, self.rows),
-            Some(_) | None if self.rows < rows_max => (dt_ms, self.rows, self.rows.saturating_add(1)),
+            Some(_) | None if self.rows < rows_max => (dt_ms, self.rows, self.rows.wrapping_add(1)),
             Some(_) | None => return Err(NoPlace),
         };
         let slot = self.memory.get_mut(self.len).ok_or(NoPlace)?;
@@ -91,7 +92,7 @@ impl<'m> Readings<'m> {
             row,
             overflow,
         };
-        self.len = self.len.saturating_add(1);
+        self.len = self.len.wrapping_add(1);
         self.rows = rows;
         Ok(())
     }
@@ -110,6 +111,7 @@ impl<'m> Readings<'m> {
         self.rows = 0;
     }
 
+    #[inline(always)]
     fn all(&self) -> &[Reading] {
         self.memory.get(..self.len).unwrap_or_default()
     }

@@ -47,6 +47,7 @@ impl Birth {
     }
 
     /// So many messages of a lane were given up.
+    #[inline(never)]
     pub(super) fn count(&mut self, lane: Lane, count: u32) {
         let total = match lane {
             Lane::Event => &mut self.dropped_events,
@@ -82,6 +83,7 @@ impl Birth {
 
 impl Agent<'_> {
     /// Puts a birth message into the outbox if one is due and there is room: no reading gives way to it.
+    #[inline(never)]
     pub(super) fn send_birth(&mut self, device: &Device<'_>, now: u64) {
         if !self.session.is_online() || !self.birth.is_to_go(now) {
             return;
@@ -102,7 +104,7 @@ impl Agent<'_> {
             self.birth.is_due = false;
             return;
         };
-        let need = payload.len().saturating_add(RECORD_HEAD_BYTES + TOPIC.len());
+        let need = payload.len().wrapping_add(RECORD_HEAD_BYTES + TOPIC.len());
         if self.session.outbox_free_bytes() < need {
             return;
         }

@@ -2,17 +2,13 @@
 
 use super::clock::HOLD_MS;
 use super::{Agent, Device};
+use crate::hub;
 use crate::identity::{Identity, Will};
 use crate::session::{NEVER, later};
 use agent_sdk_wire::{Clock as ClockMessage, GONE, encode_clock};
 
 /// What is subscribed to: commands, and the hub's own topics for its time and for settings.
-const FILTERS: &[&str] = &[
-    "c/+",
-    "/v1/devices/me/rpc/response/+",
-    "/v1/devices/me/attributes",
-    "/v1/devices/me/attributes/response/+",
-];
+const FILTERS: &[&str] = &["c/+", hub::ANSWERS, hub::ATTRIBUTES, hub::ATTRIBUTE_ANSWERS];
 
 /// Short messages that are to be told, as bits; the lowest goes first. The pair of clocks.
 const TELL_CLOCK: u8 = 1;
@@ -93,7 +89,7 @@ impl Agent<'_> {
             if written == 0 {
                 return used;
             }
-            used = used.saturating_add(written);
+            used = used.wrapping_add(written);
         }
     }
 
@@ -101,7 +97,7 @@ impl Agent<'_> {
     pub(super) fn connected(&mut self, now: u64) {
         self.birth.connected();
         self.clock.connected();
-        if self.clock.pair.is_some() {
+        if self.clock.is_known {
             self.to_tell = TELL_CLOCK;
         } else {
             self.to_tell = 0;
@@ -112,7 +108,7 @@ impl Agent<'_> {
     /// The hub would now hear answers to questions.
     pub(super) fn subscribed(&mut self) {
         self.to_tell |= ASK_SETTINGS;
-        if self.clock.pair.is_none() {
+        if !self.clock.is_known {
             self.to_tell |= ASK_TIME;
         }
     }
@@ -124,6 +120,7 @@ impl Agent<'_> {
         self.session.hold_until(0);
     }
 
+    #[inline(never)]
     fn tell_next(&mut self, now: u64) {
         if self.to_tell == 0 || !self.session.is_online() || self.session.is_telling() {
             return;
@@ -133,26 +130,24 @@ impl Agent<'_> {
             self.tell_clock();
         } else if self.to_tell & ASK_TIME != 0 {
             self.to_tell &= !ASK_TIME;
-            self.clock.asked_at = now;
+            self.clock.asked(now);
             let question = br#"{"method":"getCurrentTime"}"#;
             self.session.tell(self.clock.question_topic(), question);
         } else {
             self.to_tell &= !ASK_SETTINGS;
             let question = br#"{"sharedKeys":"reporting"}"#;
-            self.session.tell("/v1/devices/me/attributes/request/1", question);
+            self.session.tell(hub::ATTRIBUTE_QUESTION, question);
         }
     }
 
     fn tell_clock(&mut self) {
-        let Some(pair) = self.clock.pair else { return };
         let clock = ClockMessage {
             boot_id: self.boot_id,
-            uptime_ms: pair.uptime_ms,
-            utc_ms: i64::try_from(pair.utc_ms).unwrap_or(i64::MAX),
+            uptime_ms: self.clock.uptime_ms,
+            utc_ms: i64::try_from(self.clock.utc_ms).unwrap_or(i64::MAX),
         };
         // Both clocks and the boot are within the contract's bounds, and the message has at most 29 bytes.
-        if let Ok(payload) = encode_clock(&mut [0; 32], &clock) {
-            self.session.tell("t", payload);
-        }
+        self.session
+            .tell_written("t", |bytes| encode_clock(bytes, &clock).ok().map(<[u8]>::len));
     }
 }

@@ -3,11 +3,14 @@
 use super::Step;
 use super::kept::Kept;
 use super::question;
+use crate::hub;
 use crate::identity::{Credentials, Identity};
 use agent_sdk_wire::topic::MAX_LEVEL_BYTES;
 
 /// What a device that is in subscribes to.
-const ANSWERS: &[&str] = &[question::ANSWERS];
+const ANSWERS: &[&str] = &[hub::BARE_ANSWERS];
+/// What one subscribes to that comes by a claim.
+const CLAIM_ANSWERS: &[&str] = &["r"];
 
 /// What the maker has put into the device.
 #[derive(Clone, Copy)]
@@ -42,31 +45,22 @@ pub(super) fn by_claim(factory: &Factory<'_>, kept: &Kept<'_>) -> bool {
 /// Who connects. Without a client identifier, since such a connection is to leave no session behind, and is to be given no
 /// command of the agent's.
 pub(super) fn identity<'a>(factory: &'a Factory<'_>, kept: &'a Kept<'_>, step: Option<Step>) -> Identity<'a> {
-    let as_device = |password: Option<&'a [u8]>, subscriptions: &'a [&'a str]| Identity {
-        credentials: Some(Credentials {
-            user_name: factory.user_name,
-            password,
-        }),
+    let (mut user_name, mut topic_prefix, mut subscriptions) = (factory.user_name, "", ANSWERS);
+    let mut password = kept.current();
+    match (step, factory.origin) {
+        (Some(Step::Ask), Origin::Claim { token }) if password.is_none() => {
+            (user_name, topic_prefix, subscriptions) = (token, question::CLAIM_PREFIX, CLAIM_ANSWERS);
+        }
+        (Some(Step::Ask), Origin::Group { secret }) => password = Some(password.unwrap_or(secret)),
+        // Being let in is all that is wanted.
+        (Some(Step::Try), _) => (password, subscriptions) = (kept.next(), &[]),
+        (Some(Step::Ask | Step::End) | None, _) => {}
+    }
+    Identity {
+        credentials: Some(Credentials { user_name, password }),
+        topic_prefix,
         subscriptions,
         ..Identity::default()
-    };
-    match step {
-        Some(Step::Ask) => match factory.origin {
-            Origin::Claim { token } if kept.current().is_none() => Identity {
-                credentials: Some(Credentials {
-                    user_name: token,
-                    password: None,
-                }),
-                topic_prefix: question::CLAIM_PREFIX,
-                subscriptions: &["r"],
-                ..Identity::default()
-            },
-            Origin::Claim { .. } => as_device(kept.current(), ANSWERS),
-            Origin::Group { secret } => as_device(Some(kept.current().unwrap_or(secret)), ANSWERS),
-        },
-        // Being let in is all that is wanted.
-        Some(Step::Try) => as_device(kept.next(), &[]),
-        Some(Step::End) | None => as_device(kept.current(), ANSWERS),
     }
 }
 

@@ -1,22 +1,17 @@
 //! What a device says to the hub about its secret, and how it hears the answer. Topics and words: docs/topics.md.
 
 use crate::bytes::are_same;
+use crate::hub;
 use crate::json;
-use crate::writer::Writer;
-
-/// The longest question in bytes: a name and a secret of 64 bytes each, and the words around them.
-pub(super) const QUESTION_BYTES_MAX: usize = 160;
 
 /// Before the topics of a claim. The nonce in it need not be one: an answer goes to its connection only, and holds no
 /// secret.
 pub(super) const CLAIM_PREFIX: &str = "p/1/";
-/// Where answers to a device's questions come.
-pub(super) const ANSWERS: &str = "v1/devices/me/rpc/response/+";
 
-/// Topic of the answer to a claim.
-pub(super) const ASKED_BY_CLAIM: &[u8] = b"p/1/r";
-/// Topic of the answer to a device that is in.
-pub(super) const ASKED_BY_DEVICE: &[u8] = b"v1/devices/me/rpc/response/1";
+/// Whether this is where the answer to any of these questions comes.
+pub(super) fn is_answer(topic: &[u8]) -> bool {
+    are_same(topic, b"p/1/r") || hub::is_answer(topic, hub::ANSWERS, b'1')
+}
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,40 +29,23 @@ impl Asked {
     pub(super) fn topic(self) -> &'static str {
         match self {
             Self::Claim => "q",
-            Self::Propose | Self::End => "v1/devices/me/rpc/request/1",
+            Self::Propose | Self::End => hub::BARE_QUESTION,
         }
     }
 }
 
-/// Writes a question. Name and secret need no escapes in JSON.
-pub(super) fn write<'b>(
-    asked: Asked,
-    device: &[u8],
-    secret: &[u8],
-    bytes: &'b mut [u8; QUESTION_BYTES_MAX],
-) -> &'b [u8] {
-    let mut writer = Writer::new(&mut *bytes, 0);
-    let end: &[u8] = match asked {
-        Asked::Claim => {
-            writer.bytes(br#"{"device":""#);
-            writer.bytes(device);
-            writer.bytes(br#"","secret":""#);
-            br#""}"#
-        }
-        Asked::Propose => {
-            writer.bytes(br#"{"method":"proposeSecret","params":{"secret":""#);
-            br#""}}"#
-        }
-        Asked::End => {
-            writer.bytes(br#"{"method":"endOldSecret","params":{"secret":""#);
-            br#""}}"#
-        }
-    };
-    writer.bytes(secret);
-    writer.bytes(end);
-    let (len, _) = writer.finish();
-    bytes.get(..len).unwrap_or_default()
+/// A question, in parts. Name and secret need no escapes in JSON.
+#[inline(never)]
+pub(super) fn parts<'q>(asked: Asked, device: &'q [u8], secret: &'q [u8]) -> [&'q [u8]; 5] {
+    match asked {
+        Asked::Claim => [br#"{"device":""#, device, br#"","secret":""#, secret, br#""}"#],
+        Asked::Propose => [METHOD, b"proposeSecret", PARAMS, secret, br#""}}"#],
+        Asked::End => [METHOD, b"endOldSecret", PARAMS, secret, br#""}}"#],
+    }
 }
+
+const METHOD: &[u8] = br#"{"method":""#;
+const PARAMS: &[u8] = br#"","params":{"secret":""#;
 
 /// Whether an answer says yes.
 pub(super) fn is_ok(answer: &[u8]) -> bool {
@@ -77,25 +55,26 @@ pub(super) fn is_ok(answer: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, QUESTION_BYTES_MAX, is_ok, write};
+    use super::{Asked, is_ok, parts};
+    use crate::RECORD_HEAD_BYTES;
+    use crate::enrolment::OUTBOX_BYTES;
 
     #[test]
-    fn questions_are_json_and_the_longest_fits() {
-        let mut bytes = [0; QUESTION_BYTES_MAX];
-        assert_eq!(
-            write(Asked::Claim, b"wm", b"12", &mut bytes),
-            br#"{"device":"wm","secret":"12"}"#
-        );
+    fn questions_are_json() {
+        let written = |asked| parts(asked, b"wm", b"12").concat();
+        assert_eq!(written(Asked::Claim), br#"{"device":"wm","secret":"12"}"#);
         let told = br#"{"method":"proposeSecret","params":{"secret":"12"}}"#;
-        assert_eq!(write(Asked::Propose, b"wm", b"12", &mut bytes), told);
+        assert_eq!(written(Asked::Propose), told);
         let told = br#"{"method":"endOldSecret","params":{"secret":"12"}}"#;
-        assert_eq!(write(Asked::End, b"wm", b"12", &mut bytes), told);
+        assert_eq!(written(Asked::End), told);
+    }
+
+    #[test]
+    fn the_longest_question_fits_into_the_outbox() {
         for asked in [Asked::Claim, Asked::Propose, Asked::End] {
-            let question = write(asked, &[b'n'; 64], &[b'0'; 64], &mut bytes);
-            assert!(
-                question.ends_with(br#"0"}"#) || question.ends_with(br#"0"}}"#),
-                "{asked:?} is cut"
-            );
+            let payload = parts(asked, &[b'n'; 64], &[b'0'; 64]).concat();
+            let bytes = RECORD_HEAD_BYTES + asked.topic().len() + payload.len();
+            assert!(bytes <= OUTBOX_BYTES, "{asked:?}: {bytes}");
         }
     }
 

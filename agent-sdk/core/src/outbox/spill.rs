@@ -48,7 +48,7 @@ impl Outbox<'_> {
         if body.len().saturating_add(RECORD_HEAD_BYTES) > self.free() {
             return Err(Refused::Full);
         }
-        self.take_in([&[], topic], payload, flags & RETAIN | AT_LEAST_ONCE | TRIED)
+        self.take_in([&[], topic], &[payload], flags & RETAIN | AT_LEAST_ONCE | TRIED)
     }
 
     fn waiting(&self) -> Option<Record<'_>> {

@@ -1,6 +1,7 @@
 //! What a session tells its caller.
 
 use super::Session;
+use crate::outbox::Outbox;
 use crate::publish::Token;
 use agent_sdk_wire::Lane;
 
@@ -65,7 +66,7 @@ pub(crate) enum Told {
     Disconnected(Reason),
 }
 
-impl Session<'_> {
+impl<'m> Session<'m> {
     /// What the last packet brought, then the end of the connection, then drops; `None` if nothing is left to tell. Until
     /// then no further packet is taken in. A message is lent from the receive buffer.
     pub fn poll_event(&mut self) -> Option<Event<'_>> {
@@ -100,5 +101,10 @@ impl Session<'_> {
     /// Topic and payload of a message that was told.
     pub(crate) fn parts(&self) -> (&[u8], &[u8]) {
         self.decoder.parts()
+    }
+
+    /// The same, and what takes an answer in.
+    pub(crate) fn parts_and_outbox(&mut self) -> ((&[u8], &[u8]), &mut Outbox<'m>) {
+        (self.decoder.parts(), &mut self.outbox)
     }
 }

@@ -56,29 +56,11 @@ pub fn decode_reply(bytes: &[u8]) -> Result<Reply<'_>, DecodeError> {
 /// # Errors
 /// Which part is not as it has to be.
 pub fn decode_command(bytes: &[u8]) -> Result<Command<'_>, DecodeError> {
-    let mut heads = Heads { bytes, rest: bytes };
-    if heads.head("command", ARRAY)? != 4 {
-        return Err(heads.problem("command", DecodeProblem::Count));
-    }
-    if heads.head("kind", UNSIGNED)? != u64::from(KIND_COMMAND) {
-        return Err(heads.problem("kind", DecodeProblem::Range));
-    }
-    let deadline_ms = heads.head("deadline_ms", UNSIGNED)?;
-    if deadline_ms > MAX_NUMBER {
-        return Err(heads.problem("deadline_ms", DecodeProblem::Range));
-    }
-    let method = heads.string("method", TEXT, MAX_METHOD_BYTES)?;
-    if method.is_empty() {
-        return Err(heads.problem("method", DecodeProblem::Range));
-    }
-    let args = heads.string("args", BYTES, MAX_ARGS_BYTES)?;
-    if !heads.rest.is_empty() {
-        return Err(heads.problem("command", DecodeProblem::Trailing));
-    }
-    Ok(Command {
-        deadline_ms: (deadline_ms > 0).then_some(deadline_ms),
-        method,
-        args,
+    let mut heads = Heads { rest: bytes };
+    heads.command().map_err(|(part, problem)| DecodeError {
+        part,
+        at: bytes.len().saturating_sub(heads.rest.len()),
+        problem,
     })
 }
 
@@ -162,56 +144,69 @@ const BYTES: u8 = 2;
 const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
 
-/// Reads heads of CBOR, and what they announce.
+/// Reads heads of CBOR, and what they announce. Its steps do not know the part that they read: firmware, which asks for no
+/// reason, then pays for none.
 struct Heads<'b> {
-    bytes: &'b [u8],
     rest: &'b [u8],
 }
 
 impl<'b> Heads<'b> {
-    /// The number in the next head, which has to be of this major type and of definite length.
-    fn head(&mut self, part: &'static str, major: u8) -> Result<u64, DecodeError> {
-        let malformed = self.problem(part, DecodeProblem::Malformed);
-        let (first, mut rest) = self.rest.split_first().ok_or(malformed)?;
-        let low = first & 0x1F;
-        let more: u8 = match low {
-            0..=23 => 0,
-            24 => 1,
-            25 => 2,
-            26 => 4,
-            27 => 8,
-            _ => return Err(malformed),
-        };
-        if first >> 5 != major {
-            return Err(malformed);
+    fn command(&mut self) -> Result<Command<'b>, (&'static str, DecodeProblem)> {
+        let of = |part: &'static str| move |problem| (part, problem);
+        if self.head(ARRAY).map_err(of("command"))? != 4 {
+            return Err(("command", DecodeProblem::Count));
         }
-        let mut number = if more == 0 { u64::from(low) } else { 0 };
-        for _ in 0..more {
-            let (byte, behind) = rest.split_first().ok_or(malformed)?;
-            number = number << 8 | u64::from(*byte);
-            rest = behind;
+        if self.head(UNSIGNED).map_err(of("kind"))? != u64::from(KIND_COMMAND) {
+            return Err(("kind", DecodeProblem::Range));
+        }
+        let deadline_ms = self.head(UNSIGNED).map_err(of("deadline_ms"))?;
+        if deadline_ms > MAX_NUMBER {
+            return Err(("deadline_ms", DecodeProblem::Range));
+        }
+        let method = self.string(TEXT, MAX_METHOD_BYTES).map_err(of("method"))?;
+        if method.is_empty() {
+            return Err(("method", DecodeProblem::Range));
+        }
+        let args = self.string(BYTES, MAX_ARGS_BYTES).map_err(of("args"))?;
+        if !self.rest.is_empty() {
+            return Err(("command", DecodeProblem::Trailing));
+        }
+        Ok(Command {
+            deadline_ms: (deadline_ms > 0).then_some(deadline_ms),
+            method,
+            args,
+        })
+    }
+
+    /// The number in the next head, which has to be of this major type and of definite length.
+    fn head(&mut self, major: u8) -> Result<u64, DecodeProblem> {
+        let (first, mut rest) = self.rest.split_first().ok_or(DecodeProblem::Malformed)?;
+        let low = first & 0x1F;
+        if first >> 5 != major || low > 27 {
+            return Err(DecodeProblem::Malformed);
+        }
+        let mut number = u64::from(low);
+        // 1, 2, 4 or 8 bytes follow.
+        if let Some(power) = low.checked_sub(24) {
+            number = 0;
+            for _ in 0..1_u8 << power {
+                let (byte, behind) = rest.split_first().ok_or(DecodeProblem::Malformed)?;
+                number = number << 8 | u64::from(*byte);
+                rest = behind;
+            }
         }
         self.rest = rest;
         Ok(number)
     }
 
     /// The bytes of the next string, at most `most` of them.
-    fn string(&mut self, part: &'static str, major: u8, most: usize) -> Result<&'b [u8], DecodeError> {
-        let len = usize::try_from(self.head(part, major)?).unwrap_or(usize::MAX);
+    fn string(&mut self, major: u8, most: usize) -> Result<&'b [u8], DecodeProblem> {
+        let len = usize::try_from(self.head(major)?).unwrap_or(usize::MAX);
         if len > most {
-            return Err(self.problem(part, DecodeProblem::Range));
+            return Err(DecodeProblem::Range);
         }
-        let parts = self.rest.split_at_checked(len);
-        let (string, rest) = parts.ok_or_else(|| self.problem(part, DecodeProblem::Malformed))?;
+        let (string, rest) = self.rest.split_at_checked(len).ok_or(DecodeProblem::Malformed)?;
         self.rest = rest;
         Ok(string)
-    }
-
-    fn problem(&self, part: &'static str, problem: DecodeProblem) -> DecodeError {
-        DecodeError {
-            part,
-            at: self.bytes.len().saturating_sub(self.rest.len()),
-            problem,
-        }
     }
 }

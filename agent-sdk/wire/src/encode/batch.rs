@@ -1,7 +1,7 @@
 //! Writing a batch: column by column, each in one go, into memory of the caller.
 
-use super::{EncodeError, Sink, check_header, write, write_header};
-use crate::series::{Part, Plan, SPARSE, Source, body_bytes_max};
+use super::{EncodeError, Field, Sink, check_header, write_header};
+use crate::series::{Part, Plan, Run, SPARSE, Source, body_bytes_max, ordered};
 use crate::{Header, KIND_BATCH, MAX_BATCH_VALUES, MAX_MESSAGE_BYTES, MAX_SAMPLES};
 
 /// An iterator from its beginning, as often as is asked.
@@ -10,19 +10,19 @@ struct Again<I> {
     rest: I,
 }
 
-impl<I: Iterator<Item = Option<i64>> + Clone> Again<I> {
+impl<I: Iterator<Item = Option<u32>> + Clone> Again<I> {
     fn new(all: I) -> Self {
         let rest = all.clone();
         Self { all, rest }
     }
 }
 
-impl<I: Iterator<Item = Option<i64>> + Clone> Source for Again<I> {
+impl<I: Iterator<Item = Option<u32>> + Clone> Source for Again<I> {
     fn restart(&mut self) {
         self.rest = self.all.clone();
     }
 
-    fn next(&mut self) -> Option<Option<i64>> {
+    fn next(&mut self) -> Option<Option<u32>> {
         self.rest.next()
     }
 }
@@ -36,8 +36,7 @@ const MAP_U8: u8 = 0xB8;
 /// buffer. The map of columns always has the two-byte header: so its count can be filled in last without moving anything.
 #[derive(Debug)]
 pub struct BatchEncoder<'a> {
-    buffer: &'a mut [u8],
-    len: usize,
+    sink: Sink<'a>,
     count_at: usize,
     samples: u8,
     columns: u8,
@@ -54,52 +53,54 @@ impl<'a> BatchEncoder<'a> {
     where
         T: Iterator<Item = u32> + Clone,
     {
-        // One more than may be, to find out that there are too many.
-        let dt_ms = dt_ms.take(MAX_SAMPLES + 1).map(|dt_ms| Some(i64::from(dt_ms)));
-        Self::begin(buffer, header, &mut Again::new(dt_ms))
+        Self::of_source(buffer, header, &mut Again::new(dt_ms.map(Some)))
     }
 
-    fn begin(buffer: &'a mut [u8], header: &Header, times: &mut dyn Source) -> Result<Self, EncodeError> {
+    /// As [`BatchEncoder::new`], for a program that has a source of its own.
+    ///
+    /// # Errors
+    /// As [`BatchEncoder::new`].
+    pub fn of_source<S: Source>(buffer: &'a mut [u8], header: &Header, times: &mut S) -> Result<Self, EncodeError> {
         check_header(header)?;
-        let (mut samples, mut first, mut last, mut falls) = (0_u8, 0, 0, false);
-        times.restart();
+        let (mut samples, mut last) = (0_u8, 0);
         while let Some(dt_ms) = times.next() {
             let dt_ms = dt_ms.unwrap_or_default();
-            if samples == 0 {
-                first = dt_ms;
+            if usize::from(samples) >= MAX_SAMPLES {
+                return Err(EncodeError::Range(Field::Samples));
             }
-            falls |= dt_ms < last;
+            if samples == 0 && dt_ms != 0 {
+                return Err(EncodeError::Range(Field::DtMs));
+            }
+            if dt_ms < last {
+                return Err(EncodeError::Order(Field::DtMs));
+            }
             last = dt_ms;
             samples = samples.wrapping_add(1);
         }
-        if samples == 0 || usize::from(samples) > MAX_SAMPLES {
-            return Err(EncodeError::Range("samples"));
+        if samples == 0 {
+            return Err(EncodeError::Range(Field::Samples));
         }
-        if first != 0 {
-            return Err(EncodeError::Range("dt_ms"));
-        }
-        if falls {
-            return Err(EncodeError::Order("dt_ms"));
-        }
-        let plan = Plan::of(times, Part::Gaps);
+        let mut gaps = Run::new(times, Part::Gaps);
+        let plan = Plan::of(&mut gaps);
         let usable = buffer.len().min(MAX_MESSAGE_BYTES);
-        let buffer = buffer.get_mut(..usable).ok_or(EncodeError::Full)?;
-        let len = write(buffer, |sink| {
-            sink.array(8);
-            sink.code(KIND_BATCH);
-            write_header(sink, header);
-            sink.code(samples);
-            sink.bytes_head(plan.as_ref().map_or(0, |plan| 1 + plan.body_bytes()));
-            if let Some(plan) = &plan {
-                sink.byte(plan.head());
-                plan.write(times, Part::Gaps, sink);
+        let mut sink = Sink::new(buffer.get_mut(..usable).ok_or(EncodeError::Full)?);
+        sink.message(8, KIND_BATCH);
+        write_header(&mut sink, header);
+        sink.code(samples);
+        match &plan {
+            Some(plan) => {
+                start_run(&mut sink, plan, 0);
+                plan.write(&mut gaps, &mut sink);
             }
-            sink.raw(&[MAP_U8, 0]);
-        })?;
-        let count_at = len.checked_sub(1).ok_or(EncodeError::Full)?;
+            // One sample has no gap.
+            None => sink.bytes_head(0),
+        }
+        sink.byte(MAP_U8);
+        let count_at = sink.count();
+        sink.byte(0);
+        sink.finish()?;
         Ok(Self {
-            buffer,
-            len,
+            sink,
             count_at,
             samples,
             columns: 0,
@@ -117,46 +118,50 @@ impl<'a> BatchEncoder<'a> {
     where
         V: Iterator<Item = Option<i32>> + Clone,
     {
-        // One more than may be, to find out that there are too many.
-        let values = values.take(MAX_SAMPLES + 1).map(|value| value.map(i64::from));
-        self.put_column(channel, &mut Again::new(values))
+        self.column_of(channel, &mut Again::new(values.map(|value| value.map(ordered))))
     }
 
-    fn put_column(&mut self, channel: u8, values: &mut dyn Source) -> Result<(), EncodeError> {
+    /// As [`BatchEncoder::column`], for a program that has a source of its own.
+    ///
+    /// # Errors
+    /// As [`BatchEncoder::column`].
+    pub fn column_of<S: Source>(&mut self, channel: u8, values: &mut S) -> Result<(), EncodeError> {
         // Id 0 falls out here as well.
         if channel <= self.last_channel {
-            return Err(EncodeError::Order("channel id"));
+            return Err(EncodeError::Order(Field::ChannelId));
         }
         let samples = usize::from(self.samples);
         let (mut count, mut is_sparse) = (0_usize, false);
-        values.restart();
         while let Some(value) = values.next() {
             count += 1;
             is_sparse |= value.is_none();
+            // Not only at the end, which may never come.
+            if count > samples {
+                break;
+            }
         }
         if count != samples {
-            return Err(EncodeError::Range("values"));
+            return Err(EncodeError::Range(Field::Values));
         }
-        let Some(plan) = Plan::of(values, Part::Values) else {
+        let Some(plan) = Plan::of(&mut Run::new(values, Part::Values)) else {
             self.last_channel = channel;
             return Ok(());
         };
         if (usize::from(self.columns) + 1) * samples > MAX_BATCH_VALUES {
             return Err(EncodeError::Full);
         }
-        let bitmap_bytes = if is_sparse { samples.div_ceil(8) } else { 0 };
-        let rest = self.buffer.get_mut(self.len..).ok_or(EncodeError::Full)?;
-        self.len += write(rest, |sink| {
-            sink.code(channel);
-            sink.bytes_head(1 + bitmap_bytes + plan.body_bytes());
-            if is_sparse {
-                sink.byte(plan.head() | SPARSE);
-                write_bitmap(values, sink);
-            } else {
-                sink.byte(plan.head());
-            }
-            plan.write(values, Part::Values, sink);
-        })?;
+        let sink = &mut self.sink;
+        let before = sink.count();
+        sink.code(channel);
+        start_run(sink, &plan, if is_sparse { samples.div_ceil(8) } else { 0 });
+        if is_sparse {
+            write_bitmap(values, sink);
+        }
+        plan.write(&mut Run::new(values, Part::Values), sink);
+        if let Err(full) = sink.finish() {
+            sink.go_back(before);
+            return Err(full);
+        }
         self.columns += 1;
         self.last_channel = channel;
         Ok(())
@@ -172,14 +177,19 @@ impl<'a> BatchEncoder<'a> {
     /// # Errors
     /// None that can come after [`BatchEncoder::new`].
     pub fn finish(self) -> Result<&'a [u8], EncodeError> {
-        *self.buffer.get_mut(self.count_at).ok_or(EncodeError::Full)? = self.columns;
-        let whole: &'a [u8] = self.buffer;
-        whole.get(..self.len).ok_or(EncodeError::Full)
+        self.sink.into_bytes(self.count_at, self.columns)
     }
 }
 
+/// The length and the head of a run. A bitmap of so many bytes follows, if that is not 0, and then the run.
+fn start_run(sink: &mut Sink<'_>, plan: &Plan, bitmap_bytes: usize) {
+    sink.bytes_head(1 + bitmap_bytes + plan.body_bytes());
+    let is_sparse = if bitmap_bytes > 0 { SPARSE } else { 0 };
+    sink.byte(plan.head() | is_sparse);
+}
+
 /// One bit a sample, set where there is a reading; the first sample is the lowest bit of the first byte.
-fn write_bitmap(values: &mut dyn Source, sink: &mut Sink<'_>) {
+fn write_bitmap<S: Source>(values: &mut S, sink: &mut Sink<'_>) {
     let (mut byte, mut used) = (0_u8, 0_u8);
     values.restart();
     while let Some(value) = values.next() {

@@ -1,94 +1,174 @@
-//! Writing a run: how it is best coded, and the code. Firmware does this; what it needs of flash is counted.
+//! Writing a run: how it is best coded, and the code. Firmware does this; what it needs of flash is counted, and so numbers
+//! are 32 bits long wherever they can be.
 
 use super::{CONSTANT, ESCAPE, ESCAPED_BITS, LOW_BITS_MAX};
 use crate::encode::Sink;
 
-/// Values that are gone through several times, each time from their beginning. Behind a pointer, so that one copy of the code
-/// serves every iterator: firmware pays for each.
-pub(crate) trait Source {
+/// Times or values of a batch, which are gone through several times. Firmware gives both by one type: the code is there once
+/// for each.
+pub trait Source {
+    /// Back to the beginning, where it is at first.
     fn restart(&mut self);
-    /// The next value, which may be none; `None` at the end.
-    fn next(&mut self) -> Option<Option<i64>>;
+    /// The next number, which may be none; `None` at the end. A value is given by [`ordered`].
+    fn next(&mut self) -> Option<Option<u32>>;
+}
+
+/// The highest bit, which tells the sign of a stored integer.
+const SIGN: u32 = 1 << 31;
+
+/// A value, as [`Source`] gives it: a number without a sign. Of two the same one is the larger, and they are as far apart.
+pub fn ordered(number: i32) -> u32 {
+    number as u32 ^ SIGN
 }
 
 /// What of a source is coded.
 #[derive(Clone, Copy)]
 pub(crate) enum Part {
-    /// Its values, where there are any.
+    /// Its numbers, where there are any; they are [`ordered`].
     Values,
-    /// The gaps between them.
+    /// The gaps between its numbers, which do not fall.
     Gaps,
 }
 
-/// Numbers that all are 32 bits long, with or without a sign.
-pub(crate) struct Run<'r> {
-    source: &'r mut dyn Source,
-    part: Part,
-    last: Option<i64>,
+/// A zig-zag number of 33 bits: 0, −1, 1, −2 … are 0, 1, 2, 3 …
+#[derive(Debug, Clone, Copy)]
+struct Code {
+    /// All bits but the lowest.
+    high: u32,
+    /// The lowest bit: the number is negative.
+    is_negative: bool,
 }
 
-impl<'r> Run<'r> {
-    pub(crate) fn new(source: &'r mut dyn Source, part: Part) -> Self {
-        source.restart();
+impl Code {
+    /// Without its `low_bits` lowest bits. At least [`ESCAPE`] where that has more than 32 bits.
+    fn above(self, low_bits: u8) -> u32 {
+        match low_bits.checked_sub(1) {
+            Some(more) => self.high >> more,
+            None => self.high.min(u32::from(ESCAPE)) << 1 | u32::from(self.is_negative),
+        }
+    }
+}
+
+/// The numbers of a part of a source, and the codes of their differences.
+pub(crate) struct Run<'r, S> {
+    source: &'r mut S,
+    part: Part,
+    /// The last number of the source.
+    last: Option<u32>,
+    /// The last number of the run.
+    before: Option<u32>,
+    step: u32,
+}
+
+impl<'r, S: Source> Run<'r, S> {
+    pub(crate) fn new(source: &'r mut S, part: Part) -> Self {
         Self {
             source,
             part,
             last: None,
+            before: None,
+            step: 1,
         }
     }
 
-    fn next(&mut self) -> Option<i64> {
+    /// To its beginning. Differences are counted in steps from now on.
+    #[inline(never)]
+    fn restart(&mut self, step: u32) {
+        self.source.restart();
+        self.step = step;
+        (self.last, self.before) = (None, None);
+    }
+
+    fn next_number(&mut self) -> Option<u32> {
         loop {
-            let Some(value) = self.source.next()? else {
+            let Some(number) = self.source.next()? else {
                 continue;
             };
             match self.part {
-                Part::Values => return Some(value),
+                Part::Values => return Some(number),
                 Part::Gaps => {
-                    if let Some(last) = self.last.replace(value) {
-                        return Some(value.wrapping_sub(last));
+                    if let Some(last) = self.last.replace(number) {
+                        return Some(number.wrapping_sub(last));
                     }
                 }
             }
         }
     }
-}
 
-/// The differences between the numbers of a run, in steps and zig-zag.
-struct Codes<'r> {
-    run: Run<'r>,
-    last: Option<i64>,
-    step: u32,
-}
-
-impl<'r> Codes<'r> {
-    fn new(source: &'r mut dyn Source, part: Part, step: u32) -> Self {
-        Self {
-            run: Run::new(source, part),
-            last: None,
-            step,
-        }
-    }
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<u64> {
-        let (last, number) = loop {
-            let number = self.run.next()?;
-            if let Some(last) = self.last.replace(number) {
-                break (last, number);
+    /// The difference between the next number and the one before it.
+    fn next_code(&mut self) -> Option<Code> {
+        let (before, number) = loop {
+            let number = self.next_number()?;
+            if let Some(before) = self.before.replace(number) {
+                break (before, number);
             }
         };
-        // Numbers of 32 bits are never farther apart.
-        let size = last.wrapping_sub(number).unsigned_abs() as u32;
-        let steps = u64::from(size.checked_div(self.step).unwrap_or(0));
-        Some((2 * steps).saturating_sub(u64::from(number < last)))
+        let is_negative = number < before;
+        let steps = before.abs_diff(number).checked_div(self.step).unwrap_or(0);
+        Some(Code {
+            // A difference that is negative is not 0.
+            high: steps.saturating_sub(u32::from(is_negative)),
+            is_negative,
+        })
+    }
+
+    fn first(&self, number: u32) -> Code {
+        let (high, is_negative) = match self.part {
+            Part::Values if number < SIGN => (!SIGN ^ number, true),
+            Part::Values => (SIGN ^ number, false),
+            Part::Gaps => (number, false),
+        };
+        Code { high, is_negative }
+    }
+
+    /// What divides all differences; 0 if all numbers are the same.
+    fn common_step(&mut self) -> u32 {
+        let mut step = 0;
+        self.restart(1);
+        while let Some(code) = self.next_code() {
+            step = common_divisor(step, code.high.wrapping_add(u32::from(code.is_negative)));
+        }
+        step
+    }
+
+    /// Bits of the mean of the codes, at most [`LOW_BITS_MAX`].
+    fn mean_length(&mut self, step: u32) -> u8 {
+        let (mut sum, mut count) = (0_u64, 0_u64);
+        self.restart(step);
+        while let Some(code) = self.next_code() {
+            sum += u64::from(code.high) << 1 | u64::from(code.is_negative);
+            count += 1;
+        }
+        // The mean has more bits than these while the sum has room for this many numbers above them. Without a division, which
+        // would cost firmware 900 bytes.
+        let mut length = 0;
+        while length < LOW_BITS_MAX && sum >= count {
+            sum >>= 1;
+            length += 1;
+        }
+        length
+    }
+
+    /// Bits of all codes with so many low bits.
+    fn bits(&mut self, step: u32, low_bits: u8) -> u32 {
+        let mut bits = 0;
+        self.restart(step);
+        while let Some(code) = self.next_code() {
+            let high = code.above(low_bits);
+            bits += if high < u32::from(ESCAPE) {
+                high + 1 + u32::from(low_bits)
+            } else {
+                u32::from(ESCAPE + ESCAPED_BITS)
+            };
+        }
+        bits
     }
 }
 
 /// How a run will be written; known before its first byte, so that its length can stand in front of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    first: i64,
+    first: Code,
     step: u32,
     low_bits: u8,
     bits: u32,
@@ -96,102 +176,85 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// `None` of no numbers.
-    pub(crate) fn of(source: &mut dyn Source, part: Part) -> Option<Self> {
+    pub(crate) fn of<S: Source>(run: &mut Run<'_, S>) -> Option<Self> {
+        run.restart(1);
+        let first = run.next_number()?;
+        let step = run.common_step();
         let mut plan = Self {
-            first: Run::new(source, part).next()?,
-            step: step_of(source, part),
+            first: run.first(first),
+            step,
             low_bits: CONSTANT,
             bits: 0,
         };
-        if plan.step == 0 {
+        if step == 0 {
             return Some(plan);
         }
         // The mean's own length keeps every number within 34 bits in the mean; its neighbours are often shorter.
-        let length = mean_length(source, part, plan.step);
-        (plan.low_bits, plan.bits) = (length, run_bits(source, part, plan.step, length));
-        for other in length.saturating_sub(2)..length {
-            let bits = run_bits(source, part, plan.step, other);
-            if bits < plan.bits {
-                (plan.low_bits, plan.bits) = (other, bits);
+        let length = run.mean_length(step);
+        for low_bits in length.saturating_sub(2)..=length {
+            let bits = run.bits(step, low_bits);
+            // Of two that are as short the mean's, or else the lower one.
+            if plan.low_bits == CONSTANT || bits < plan.bits || bits == plan.bits && low_bits == length {
+                (plan.low_bits, plan.bits) = (low_bits, bits);
             }
         }
         Some(plan)
     }
 
-    /// The first byte, without [`SPARSE`].
+    /// The first byte, without [`SPARSE`](super::SPARSE).
     pub(crate) fn head(&self) -> u8 {
         self.low_bits
     }
 
     /// Bytes that [`Plan::write`] takes.
     pub(crate) fn body_bytes(&self) -> usize {
-        let step = if self.low_bits == CONSTANT {
-            0
-        } else {
-            varint_bytes(u64::from(self.step))
-        };
-        varint_bytes(zigzag(self.first)) + step + self.bits.div_ceil(8) as usize
+        // Counted by writing where there is no room.
+        let mut counted = Sink::new(&mut []);
+        self.write_start(&mut counted);
+        counted.count() + self.bits.div_ceil(8) as usize
     }
 
     /// Writes what follows the head, of the same numbers.
-    pub(crate) fn write(&self, source: &mut dyn Source, part: Part, sink: &mut Sink<'_>) {
-        write_varint(zigzag(self.first), sink);
+    pub(crate) fn write<S: Source>(&self, run: &mut Run<'_, S>, sink: &mut Sink<'_>) {
+        self.write_start(sink);
         if self.low_bits == CONSTANT {
             return;
         }
-        write_varint(u64::from(self.step), sink);
         let mut bits = BitSink { sink, byte: 0, used: 0 };
-        let mut codes = Codes::new(source, part, self.step);
-        while let Some(code) = codes.next() {
-            let high = code >> self.low_bits;
-            if high < u64::from(ESCAPE) {
-                bits.put(u64::MAX, high as u8);
+        run.restart(self.step);
+        while let Some(code) = run.next_code() {
+            let high = code.above(self.low_bits);
+            let low_bits = if high < u32::from(ESCAPE) {
+                bits.put(u32::MAX, high as u8);
                 bits.put(0, 1);
-                bits.put(code, self.low_bits);
+                self.low_bits
             } else {
-                bits.put(u64::MAX, ESCAPE);
-                bits.put(code, ESCAPED_BITS);
+                bits.put(u32::MAX, ESCAPE);
+                ESCAPED_BITS
+            };
+            if let Some(more) = low_bits.checked_sub(1) {
+                bits.put(code.high, more);
+                bits.put(code.is_negative.into(), 1);
             }
         }
         bits.finish();
     }
-}
 
-/// What divides all differences; 0 if all numbers are the same.
-fn step_of(source: &mut dyn Source, part: Part) -> u32 {
-    let mut step = 0;
-    let mut codes = Codes::new(source, part, 1);
-    while let Some(code) = codes.next() {
-        step = common_divisor(step, code.div_ceil(2) as u32);
+    /// The first number, and the step if there is one.
+    fn write_start(&self, sink: &mut Sink<'_>) {
+        // The lowest seven bits of 33, and then the rest.
+        let low = (self.first.high << 1) as u8 & 0x7F | u8::from(self.first.is_negative);
+        let rest = self.first.high >> 6;
+        if rest == 0 {
+            sink.byte(low);
+        } else {
+            sink.byte(low | 0x80);
+            write_varint(rest, sink);
+        }
+        if self.low_bits != CONSTANT {
+            write_varint(self.step, sink);
+        }
     }
-    step
-}
-
-/// Bits of the mean of the codes, at most [`LOW_BITS_MAX`].
-fn mean_length(source: &mut dyn Source, part: Part, step: u32) -> u8 {
-    let (mut sum, mut count) = (0_u64, 0_u64);
-    let mut codes = Codes::new(source, part, step);
-    while let Some(code) = codes.next() {
-        sum += code;
-        count += 1;
-    }
-    // The mean has more bits than these while the sum has room for this many numbers above them. Without a division, which
-    // would cost firmware 900 bytes.
-    let mut length = 0;
-    while length < LOW_BITS_MAX && sum >> length >= count {
-        length += 1;
-    }
-    length
-}
-
-/// Bits of all codes with so many low bits.
-fn run_bits(source: &mut dyn Source, part: Part, step: u32, low_bits: u8) -> u32 {
-    let mut bits = 0;
-    let mut codes = Codes::new(source, part, step);
-    while let Some(code) = codes.next() {
-        bits += code_bits(code, low_bits);
-    }
-    bits
 }
 
 /// Greatest common divisor; that of a number and 0 is the number.
@@ -203,35 +266,12 @@ fn common_divisor(mut one: u32, mut other: u32) -> u32 {
     one
 }
 
-fn code_bits(code: u64, low_bits: u8) -> u32 {
-    let high = code >> low_bits;
-    if high < u64::from(ESCAPE) {
-        high as u32 + 1 + u32::from(low_bits)
-    } else {
-        u32::from(ESCAPE + ESCAPED_BITS)
-    }
-}
-
-/// 0, −1, 1, −2 … as 0, 1, 2, 3 …
-fn zigzag(number: i64) -> u64 {
-    (number << 1 ^ number >> 63) as u64
-}
-
-fn write_varint(mut number: u64, sink: &mut Sink<'_>) {
+fn write_varint(mut number: u32, sink: &mut Sink<'_>) {
     while number >= 0x80 {
         sink.byte((number & 0x7F) as u8 | 0x80);
         number >>= 7;
     }
     sink.byte(number as u8);
-}
-
-fn varint_bytes(mut number: u64) -> usize {
-    let mut bytes = 1;
-    while number >= 0x80 {
-        number >>= 7;
-        bytes += 1;
-    }
-    bytes
 }
 
 /// Bits, the highest of each byte first.
@@ -242,8 +282,8 @@ struct BitSink<'a, 's> {
 }
 
 impl BitSink<'_, '_> {
-    /// The lowest `count` bits, the highest of them first.
-    fn put(&mut self, bits: u64, count: u8) {
+    /// The lowest `count` bits, at most 32, the highest of them first.
+    fn put(&mut self, bits: u32, count: u8) {
         for at in (0..count).rev() {
             self.byte = self.byte << 1 | (bits >> at & 1) as u8;
             self.used += 1;

@@ -1,8 +1,8 @@
 //! Batches: columns are read as they were written, whatever is missing; what is damaged is refused or read, never a panic.
 
 use agent_sdk_wire::{
-    Batch, BatchEncoder, DecodeProblem, EncodeError, Header, MAX_BATCH_VALUES, MAX_MESSAGE_BYTES, MAX_SAMPLES, Packet,
-    TimeBase, batch_bytes_max, decode, decode_telemetry, scaled,
+    Batch, BatchEncoder, DecodeProblem, EncodeError, Field, Header, MAX_BATCH_VALUES, MAX_MESSAGE_BYTES, MAX_SAMPLES,
+    Packet, TimeBase, batch_bytes_max, decode, decode_telemetry, scaled,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -144,23 +144,29 @@ fn halves_go_away_from_zero_and_what_is_no_reading_is_left_out() {
 fn the_encoder_refuses_what_the_contract_does() {
     let mut buffer = [0; 256];
     let begun = |times: &[u32]| BatchEncoder::new(&mut [0; 256], &HEADER, times.iter().copied()).map(|_| ());
-    assert_eq!(begun(&[]), Err(EncodeError::Range("samples")));
-    assert_eq!(begun(&[0; MAX_SAMPLES + 1]), Err(EncodeError::Range("samples")));
-    assert_eq!(begun(&[1, 2]), Err(EncodeError::Range("dt_ms")));
-    assert_eq!(begun(&[0, 2, 1]), Err(EncodeError::Order("dt_ms")));
+    assert_eq!(begun(&[]), Err(EncodeError::Range(Field::Samples)));
+    assert_eq!(begun(&[0; MAX_SAMPLES + 1]), Err(EncodeError::Range(Field::Samples)));
+    let endless = BatchEncoder::new(&mut [0; 256], &HEADER, std::iter::repeat(0)).map(|_| ());
+    assert_eq!(endless, Err(EncodeError::Range(Field::Samples)));
+    assert_eq!(begun(&[1, 2]), Err(EncodeError::Range(Field::DtMs)));
+    assert_eq!(begun(&[0, 2, 1]), Err(EncodeError::Order(Field::DtMs)));
     let mut encoder = BatchEncoder::new(&mut buffer, &HEADER, [0, 5].into_iter()).unwrap();
     assert_eq!(
         encoder.column(0, [Some(1); 2].into_iter()),
-        Err(EncodeError::Order("channel id"))
+        Err(EncodeError::Order(Field::ChannelId))
     );
     assert_eq!(
         encoder.column(1, [Some(1); 3].into_iter()),
-        Err(EncodeError::Range("values"))
+        Err(EncodeError::Range(Field::Values))
+    );
+    assert_eq!(
+        encoder.column(3, std::iter::repeat(Some(1))),
+        Err(EncodeError::Range(Field::Values))
     );
     assert_eq!(encoder.column(2, [Some(1); 2].into_iter()), Ok(()));
     assert_eq!(
         encoder.column(2, [Some(1); 2].into_iter()),
-        Err(EncodeError::Order("channel id"))
+        Err(EncodeError::Order(Field::ChannelId))
     );
     assert_eq!(
         read(encoder.finish().unwrap()),

@@ -1,8 +1,9 @@
 //! Birth message, commands and replies: what is written is read, what is not as it has to be is refused in words.
 
 use agent_sdk_wire::{
-    Command, DecodeProblem, EncodeError, MAX_ARGS_BYTES, MAX_METHOD_BYTES, MAX_NUMBER, MAX_REPLY_BYTES, Outcome, Reply,
-    ResetReason, Status, decode_command, decode_reply, decode_state, encode_command, encode_reply, encode_status,
+    Command, DecodeProblem, EncodeError, Field, MAX_ARGS_BYTES, MAX_METHOD_BYTES, MAX_NUMBER, MAX_REPLY_BYTES, Outcome,
+    Reply, ResetReason, Status, decode_command, decode_reply, decode_state, encode_command, encode_reply,
+    encode_status,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -39,17 +40,17 @@ fn what_is_out_of_bounds_is_not_written() {
     let mut buffer = vec![0; 8_192];
     let long = "x".repeat(65);
     let cases = [
-        ("model", Status { model: "", ..STATUS }),
-        ("model", Status { model: &long, ..STATUS }),
+        (Field::Model, Status { model: "", ..STATUS }),
+        (Field::Model, Status { model: &long, ..STATUS }),
         (
-            "firmware",
+            Field::Firmware,
             Status {
                 firmware: &long[..33],
                 ..STATUS
             },
         ),
         (
-            "settings",
+            Field::Settings,
             Status {
                 settings: MAX_NUMBER + 1,
                 ..STATUS
@@ -69,11 +70,11 @@ fn what_is_out_of_bounds_is_not_written() {
         }
     }
     let cases = [
-        ("deadline_ms", command(Some(0), b"m", &args[..0])),
-        ("method", command(None, b"", &args[..0])),
-        ("method", command(None, &[0xFF], &args[..0])),
-        ("method", command(None, &[b'm'; MAX_METHOD_BYTES + 1], &args[..0])),
-        ("args", command(None, b"m", &args[..])),
+        (Field::DeadlineMs, command(Some(0), b"m", &args[..0])),
+        (Field::Method, command(None, b"", &args[..0])),
+        (Field::Method, command(None, &[0xFF], &args[..0])),
+        (Field::Method, command(None, &[b'm'; MAX_METHOD_BYTES + 1], &args[..0])),
+        (Field::Args, command(None, b"m", &args[..])),
     ];
     for (part, command) in cases {
         assert_eq!(encode_command(&mut buffer, &command), Err(EncodeError::Range(part)));
@@ -82,7 +83,10 @@ fn what_is_out_of_bounds_is_not_written() {
         outcome: Outcome::Done,
         detail: &args[..MAX_REPLY_BYTES + 1],
     };
-    assert_eq!(encode_reply(&mut buffer, &reply), Err(EncodeError::Range("detail")));
+    assert_eq!(
+        encode_reply(&mut buffer, &reply),
+        Err(EncodeError::Range(Field::Detail))
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Whatever arrives: round trips are exact, garbage is refused in words, nothing panics, sizes are bounded.
 
 use agent_sdk_wire::{
-    DecodeProblem, EncodeError, Header, MAX_MESSAGE_BYTES, MAX_SAMPLES, Packet, TelemetryEncoder, TimeBase, Value,
-    decode, decode_telemetry,
+    DecodeProblem, EncodeError, Field, Header, MAX_MESSAGE_BYTES, MAX_SAMPLES, Packet, TelemetryEncoder, TimeBase,
+    Value, decode, decode_telemetry,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -137,14 +137,14 @@ fn a_refused_sample_leaves_the_message_whole() {
     let mut buffer = [0; 40];
     let mut encoder = TelemetryEncoder::new(&mut buffer, &HEADER).unwrap();
     encoder.push(5, &[(1, Value::F32(1.5))]).unwrap();
-    assert_eq!(encoder.push(4, &[]), Err(EncodeError::Order("dt_ms")));
+    assert_eq!(encoder.push(4, &[]), Err(EncodeError::Order(Field::DtMs)));
     assert_eq!(
         encoder.push(6, &[(2, Value::Int(0)), (2, Value::Int(0))]),
-        Err(EncodeError::Order("channel id"))
+        Err(EncodeError::Order(Field::ChannelId))
     );
     assert_eq!(
         encoder.push(6, &[(0, Value::Int(0))]),
-        Err(EncodeError::Order("channel id"))
+        Err(EncodeError::Order(Field::ChannelId))
     );
     assert_eq!(
         encoder.push(6, &[(1, Value::F64(0.1)), (2, Value::F64(0.1)), (3, Value::F64(0.1))]),
@@ -159,13 +159,13 @@ fn a_refused_sample_leaves_the_message_whole() {
 fn a_message_without_samples_is_not_sent() {
     let mut buffer = [0; 40];
     let encoder = TelemetryEncoder::new(&mut buffer, &HEADER).unwrap();
-    assert_eq!(encoder.finish(), Err(EncodeError::Range("samples")));
+    assert_eq!(encoder.finish(), Err(EncodeError::Range(Field::Samples)));
     let future = Header {
         boot_id: 1 << 53,
         ..HEADER
     };
     assert_eq!(
         TelemetryEncoder::new(&mut [0; 40], &future).map(|_| ()),
-        Err(EncodeError::Range("boot_id"))
+        Err(EncodeError::Range(Field::BootId))
     );
 }

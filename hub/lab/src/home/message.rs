@@ -1,6 +1,6 @@
 //! Samples, and the messages of the contract that carry them: bytes made once, numbered in order. Sans-IO.
 
-use agent_sdk_wire::{EncodeError, Header, MAX_MESSAGE_BYTES, TelemetryEncoder, TimeBase, Value};
+use agent_sdk_wire::{EncodeError, Field, Header, MAX_MESSAGE_BYTES, TelemetryEncoder, TimeBase, Value};
 use hub_core::profile::ApplianceProfile;
 use jiff::Timestamp;
 
@@ -86,7 +86,7 @@ fn push(
     sample: &Sample,
     profile: &ApplianceProfile,
 ) -> Result<(), EncodeError> {
-    let dt_ms = u32::try_from(sample.at.as_millisecond() - t0_ms).map_err(|_| EncodeError::Order("dt_ms"))?;
+    let dt_ms = u32::try_from(sample.at.as_millisecond() - t0_ms).map_err(|_| EncodeError::Order(Field::DtMs))?;
     // A sensor without a reading is left out.
     let readings = sample.values.iter().filter(|(_, value)| value.is_finite());
     let values: Vec<_> = readings
