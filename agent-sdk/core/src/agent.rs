@@ -17,7 +17,7 @@ mod transmit;
 
 pub use command::{Args, COMMANDS_REMEMBERED, CommandId, CommandName};
 pub use config::{Config, Crash, Device};
-pub use hear::AgentEvent;
+pub use hear::{AgentEvent, Notice};
 pub use memory::{AgentMem, Memory};
 pub use metric::{Metric, MetricId, MetricSlot};
 pub use readings::Reading;
@@ -80,6 +80,8 @@ pub enum Unsent {
 ///     .event(EventState::Raised, "E21", "drain", 2_200)
 ///     .expect("there is room");
 /// ```
+///
+/// The session lies in front: what is called for it then has the agent's own address.
 pub struct Agent<'m> {
     session: Session<'m>,
     metrics: &'m mut [MetricSlot],
@@ -91,15 +93,15 @@ pub struct Agent<'m> {
     next_sample: u64,
     next_event: u64,
     batch_samples: u8,
+    /// Nothing is reported.
+    is_safe: bool,
+    /// Short messages that are to go before the outbox: bits of [`transmit`].
+    to_tell: u8,
     batch_age_ms: u32,
     settings_version: u32,
     clock: Clock,
     birth: Birth,
     recent: Recent,
-    /// Short messages that are to go before the outbox: bits of [`transmit`].
-    to_tell: u8,
-    /// Nothing is reported.
-    is_safe: bool,
 }
 
 impl<'m> Agent<'m> {
@@ -177,23 +179,17 @@ impl<'m> Agent<'m> {
         slot.note(value, now);
         let overflow = slot.metric.overflow;
         let MetricId(index) = metric;
-        if self
-            .readings
-            .push(index, value, overflow, now, self.batch_samples)
-            .is_err()
-        {
-            self.flush();
-            // No batch holds it where there is no memory for any reading.
-            if self
-                .readings
-                .push(index, value, overflow, now, self.batch_samples)
-                .is_err()
-            {
-                self.birth.count(Lane::Telemetry, 1);
-                return false;
+        // A batch that has no place for it is closed.
+        for _ in 0..2 {
+            let pushed = self.readings.push(index, value, overflow, now, self.batch_samples);
+            if pushed.is_ok() {
+                return true;
             }
+            self.flush();
         }
-        true
+        // No batch holds it where there is no memory for any reading.
+        self.birth.count(Lane::Telemetry, 1);
+        false
     }
 
     /// Takes an event in: a fault, its end, or a report. It overtakes telemetry, and never gives way once it is taken.

@@ -39,18 +39,18 @@ pub(crate) fn connect(writer: &mut Writer<'_>, identity: &Identity<'_>, keep_ali
             flags |= PASSWORD;
         }
     }
-    writer.field(b"MQTT", &[]);
+    writer.whole(b"MQTT");
     writer.bytes(&[PROTOCOL_LEVEL, flags]);
     writer.number(keep_alive_s);
-    writer.field(identity.client_id.as_bytes(), &[]);
+    writer.whole(identity.client_id.as_bytes());
     if let Some(will) = &identity.will {
         writer.field(identity.topic_prefix.as_bytes(), will.topic.as_bytes());
-        writer.field(will.payload, &[]);
+        writer.whole(will.payload);
     }
     if let Some(credentials) = &identity.credentials {
-        writer.field(credentials.user_name.as_bytes(), &[]);
+        writer.whole(credentials.user_name.as_bytes());
         if let Some(password) = credentials.password {
-            writer.field(password, &[]);
+            writer.whole(password);
         }
     }
 }
@@ -82,7 +82,7 @@ pub(crate) fn subscribe(writer: &mut Writer<'_>, identity: &Identity<'_>, id: u1
 /// With the prefix before it. What begins with `/` stands alone, and without that.
 fn name(writer: &mut Writer<'_>, prefix: &str, name: &str) {
     match name.as_bytes().split_first() {
-        Some((b'/', rest)) => writer.field(rest, &[]),
+        Some((b'/', rest)) => writer.whole(rest),
         Some(_) | None => writer.field(prefix.as_bytes(), name.as_bytes()),
     }
 }

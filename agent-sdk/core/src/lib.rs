@@ -30,7 +30,7 @@ mod writer;
 
 pub use agent::{
     Agent, AgentEvent, AgentMem, Args, COMMANDS_REMEMBERED, CommandId, CommandName, Config, Crash, Device, Memory,
-    Metric, MetricId, MetricSlot, Reading, Unsent,
+    Metric, MetricId, MetricSlot, Notice, Reading, Unsent,
 };
 pub use agent_sdk_wire::{EncodeError, EventState, Lane, Outcome, ResetReason, scaled};
 pub use boots::{Boots, HEALTHY_MS};

@@ -50,7 +50,6 @@ enum Phase {
 /// milliseconds of uptime and never goes back.
 ///
 /// The order of its fields is one of flash: short instructions reach what lies in front.
-#[repr(C)]
 pub struct Session<'m> {
     phase: Phase,
     to_subscribe: bool,
@@ -83,7 +82,7 @@ pub struct Session<'m> {
     /// Until then nothing is sent from the outbox that was not sent before.
     held_until: u64,
     /// Goes before all that waits, once.
-    short: Short,
+    short: Option<Short>,
 }
 
 impl<'m> Session<'m> {
@@ -112,7 +111,7 @@ impl<'m> Session<'m> {
             acks: [0; ACKS],
             to_subscribe: false,
             to_close: false,
-            short: Short::NONE,
+            short: None,
             held_until: 0,
             asked: 0,
             pending: None,
@@ -306,7 +305,7 @@ impl<'m> Session<'m> {
         self.acks = [0; ACKS];
         self.to_subscribe = false;
         self.to_close = false;
-        self.short.forget();
+        self.short = None;
         self.held_until = 0;
         self.asked = 0;
         // The next connection knows nothing of this one's identifiers.

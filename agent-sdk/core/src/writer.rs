@@ -63,6 +63,12 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A string or a piece of binary data with its length before it (§1.5.3).
+    #[inline(never)]
+    pub(crate) fn whole(&mut self, bytes: &[u8]) {
+        self.field(bytes, &[]);
+    }
+
     /// Two parts as one string or one piece of binary data with its length before it (§1.5.3).
     pub(crate) fn field(&mut self, first: &[u8], second: &[u8]) {
         let first = first.get(..PART_BYTES_MAX).unwrap_or(first);

@@ -8,7 +8,7 @@ use crate::types::{
     FC_AGENT_CONNECTED, FC_AGENT_DELIVERED, FC_AGENT_DISCONNECTED, FC_AGENT_DROPPED, FC_AGENT_EVENT, FC_AGENT_MESSAGE,
     FC_AGENT_SUBSCRIBED, FC_AGENT_TELEMETRY,
 };
-use agent_sdk_core::{AgentEvent, Args, CommandName, HEALTHY_MS, Lane};
+use agent_sdk_core::{Agent, Args, CommandName, HEALTHY_MS, Lane, Notice};
 
 /// As `fc_agent_is_healthy`.
 ///
@@ -87,76 +87,74 @@ pub unsafe extern "C" fn fc_agent_machine_poll_event(
     let Some(machine) = machine.filter(|_| !event.is_null()) else {
         return false;
     };
-    let Some(told) = machine.agent.poll_lent(now_ms) else {
+    let Some(notice) = machine.agent.poll_notice(now_ms) else {
         return false;
     };
     // Made where it lies. Zeros are an event of no kind.
     // SAFETY: it is not NULL, so it may be written.
     unsafe { room(event.cast(), size_of::<FcAgentMachineEvent>()) };
     // SAFETY: as above, and each byte has a value.
-    tell(told, unsafe { &mut *event });
+    let event = unsafe { &mut *event };
+    event.deadline_ms = u64::MAX;
+    tell(notice, &machine.agent, event);
     true
 }
 
-fn tell(event: AgentEvent<'_, CommandName<'_>>, told: &mut FcAgentMachineEvent) {
-    told.deadline_ms = u64::MAX;
-    let payload: &[u8] = match event {
-        AgentEvent::Connected { session_present } => {
+fn tell(notice: Notice, agent: &Agent<'static>, told: &mut FcAgentMachineEvent) {
+    let payload: &[u8] = match notice {
+        Notice::Connected { session_present } => {
             told.kind = FC_AGENT_CONNECTED;
             told.session_present = session_present.into();
-            &[]
+            return;
         }
-        AgentEvent::Subscribed { refused } => {
+        Notice::Subscribed { refused } => {
             told.kind = FC_AGENT_SUBSCRIBED;
             told.number = refused.into();
-            &[]
+            return;
         }
-        AgentEvent::Delivered(token) => {
+        Notice::Delivered(token) => {
             told.kind = FC_AGENT_DELIVERED;
             told.number = token.0;
-            &[]
+            return;
         }
-        AgentEvent::Time => {
+        Notice::Time => {
             told.kind = FC_AGENT_TIME;
-            &[]
+            return;
         }
-        AgentEvent::Command {
-            id,
-            method,
-            args,
-            deadline,
-        } => {
+        Notice::Command { method, deadline } => {
             told.kind = FC_AGENT_COMMAND;
             told.number = u32::try_from(method).unwrap_or(u32::MAX);
-            told.deadline_ms = deadline.unwrap_or(u64::MAX);
+            told.deadline_ms = deadline;
+            let Some((id, Args::Cbor(args) | Args::Json(args))) = agent.command() else {
+                return;
+            };
             name(id, &mut told.command);
-            match args {
-                Args::Cbor(args) | Args::Json(args) => args,
-            }
+            args
         }
-        AgentEvent::Settings { version, bytes } => {
+        Notice::Settings { version } => {
             told.kind = FC_AGENT_SETTINGS;
             told.number = version;
-            bytes
+            agent.settings()
         }
-        AgentEvent::Message { topic, payload } => {
+        Notice::Message => {
             told.kind = FC_AGENT_MESSAGE;
+            let (topic, payload) = agent.message();
             (told.topic, told.topic_len) = (topic.as_ptr(), topic.len());
             payload
         }
-        AgentEvent::Dropped { lane, count } => {
+        Notice::Dropped { lane, count } => {
             told.kind = FC_AGENT_DROPPED;
             told.lane = match lane {
                 Lane::Telemetry => FC_AGENT_TELEMETRY,
                 Lane::Event => FC_AGENT_EVENT,
             };
             told.number = count;
-            &[]
+            return;
         }
-        AgentEvent::Disconnected(reason) => {
+        Notice::Disconnected(reason) => {
             told.kind = FC_AGENT_DISCONNECTED;
             told.number = number_of(reason);
-            &[]
+            return;
         }
     };
     if !payload.is_empty() {

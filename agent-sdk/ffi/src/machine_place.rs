@@ -129,12 +129,9 @@ unsafe fn optional(at: *const c_char) -> Result<&'static str, i32> {
     unsafe { text(at) }.ok_or(FC_AGENT_TEXT)
 }
 
-/// Apart from where it goes, so that its parts do not all lie on the stack first.
-///
 /// # Safety
 ///
 /// As [`FcAgentMachine::place`] asks of the configuration.
-#[inline(never)]
 unsafe fn device(config: &FcAgentMachineConfig) -> Result<Device<'static>, i32> {
     // SAFETY: the caller keeps all that the configuration points at.
     let text = |at: *const c_char| unsafe { optional(at) };

@@ -5,7 +5,7 @@ use super::{Agent, settings, urgent};
 use crate::bytes::are_same;
 use crate::json;
 use crate::publish::Token;
-use crate::session::{Reason, Told};
+use crate::session::{NEVER, Reason, Told};
 use agent_sdk_wire::{Lane, Outcome};
 
 /// The hub's topics that tell of settings.
@@ -14,7 +14,7 @@ const SETTINGS_ANSWER: &[u8] = b"v1/devices/me/attributes/response/1";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentEvent<'a, Id = CommandId> {
+pub enum AgentEvent<'a> {
     /// The hub has accepted the connection.
     Connected {
         /// Whether it still had the session.
@@ -32,7 +32,7 @@ pub enum AgentEvent<'a, Id = CommandId> {
     /// A command that is allowed, in time, and new. It is to be answered by [`Agent::reply`], now or later.
     Command {
         /// Names it in the reply.
-        id: Id,
+        id: CommandId,
         /// Its number in [`super::Config::methods`].
         method: usize,
         /// What it is given.
@@ -67,98 +67,128 @@ pub enum AgentEvent<'a, Id = CommandId> {
     Disconnected(Reason),
 }
 
-/// What is to be told. What an event lends is found in the receive buffer again.
-enum Heard {
-    /// As the session has told it.
-    Told(Told),
-    /// The hub has told its time.
+/// An [`AgentEvent`] that lends nothing. What it would lend the agent still has, until bytes come: [`Agent::message`],
+/// [`Agent::command`] and [`Agent::settings`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// The hub has accepted the connection.
+    Connected {
+        /// Whether it still had the session.
+        session_present: bool,
+    },
+    /// The hub has answered the subscriptions.
+    Subscribed {
+        /// How many it refused.
+        refused: u8,
+    },
+    /// The hub has acknowledged a message.
+    Delivered(Token),
+    /// The hub has told the time.
     Time,
+    /// A command that is to be done.
+    Command {
+        /// Its number in [`super::Config::methods`].
+        method: usize,
+        /// Not to be begun after this uptime in milliseconds; `u64::MAX` if it has no deadline, or the time is not known.
+        deadline: u64,
+    },
     /// Settings were applied.
-    Settings { version: u32 },
-    /// A command is to be done.
-    Command(Allowed),
-}
-
-/// A command that is to be done.
-struct Allowed {
-    method: usize,
-    deadline: Option<u64>,
+    Settings {
+        /// Their version.
+        version: u32,
+    },
+    /// Another message of the hub.
+    Message,
+    /// Messages were dropped.
+    Dropped {
+        /// Their lane.
+        lane: Lane,
+        /// Since the last notice of this kind and lane, or the start.
+        count: u32,
+    },
+    /// The connection is over.
+    Disconnected(Reason),
 }
 
 impl Agent<'_> {
     /// What happened since the last call; `None` if nothing did. Until then nothing more is taken in. Arguments, settings
     /// and messages are lent from the receive buffer.
     pub fn poll_event(&mut self, now: u64) -> Option<AgentEvent<'_>> {
-        Some(match self.poll_lent(now)? {
-            AgentEvent::Connected { session_present } => AgentEvent::Connected { session_present },
-            AgentEvent::Subscribed { refused } => AgentEvent::Subscribed { refused },
-            AgentEvent::Delivered(token) => AgentEvent::Delivered(token),
-            AgentEvent::Time => AgentEvent::Time,
-            AgentEvent::Command {
-                id,
-                method,
-                args,
-                deadline,
-            } => AgentEvent::Command {
-                id: id.keep(),
-                method,
-                args,
-                deadline,
-            },
-            AgentEvent::Settings { version, bytes } => AgentEvent::Settings { version, bytes },
-            AgentEvent::Message { topic, payload } => AgentEvent::Message { topic, payload },
-            AgentEvent::Dropped { lane, count } => AgentEvent::Dropped { lane, count },
-            AgentEvent::Disconnected(reason) => AgentEvent::Disconnected(reason),
-        })
-    }
-
-    /// As [`Self::poll_event`], but for the id of a command, which is lent as well: for a caller that copies it into a form
-    /// of its own.
-    #[inline(never)]
-    pub fn poll_lent(&mut self, now: u64) -> Option<AgentEvent<'_, CommandName<'_>>> {
-        let heard = loop {
-            let told = self.session.poll_told()?;
-            if let Some(heard) = self.next_heard(told, now) {
-                break heard;
+        Some(match self.poll_notice(now)? {
+            Notice::Connected { session_present } => AgentEvent::Connected { session_present },
+            Notice::Subscribed { refused } => AgentEvent::Subscribed { refused },
+            Notice::Delivered(token) => AgentEvent::Delivered(token),
+            Notice::Time => AgentEvent::Time,
+            Notice::Command { method, deadline } => {
+                let (id, args) = self.command()?;
+                AgentEvent::Command {
+                    id: id.keep(),
+                    method,
+                    args,
+                    deadline: Some(deadline).filter(|deadline| *deadline < NEVER),
+                }
             }
-        };
-        let (topic, payload) = self.session.parts();
-        Some(match heard {
-            Heard::Told(Told::Connected { session_present }) => AgentEvent::Connected { session_present },
-            Heard::Told(Told::Subscribed { refused }) => AgentEvent::Subscribed { refused },
-            Heard::Told(Told::Delivered(token)) => AgentEvent::Delivered(token),
-            Heard::Told(Told::Message) => AgentEvent::Message { topic, payload },
-            Heard::Told(Told::Dropped { lane, count }) => AgentEvent::Dropped { lane, count },
-            Heard::Told(Told::Disconnected(reason)) => AgentEvent::Disconnected(reason),
-            Heard::Time => AgentEvent::Time,
-            Heard::Settings { version } => AgentEvent::Settings {
+            Notice::Settings { version } => AgentEvent::Settings {
                 version,
-                bytes: settings_in(topic, payload).unwrap_or_default(),
+                bytes: self.settings(),
             },
-            Heard::Command(Allowed { method, deadline }) => AgentEvent::Command {
-                id: CommandName::of(topic, payload)?,
-                method,
-                args: args_in(payload),
-                deadline,
-            },
+            Notice::Message => {
+                let (topic, payload) = self.message();
+                AgentEvent::Message { topic, payload }
+            }
+            Notice::Dropped { lane, count } => AgentEvent::Dropped { lane, count },
+            Notice::Disconnected(reason) => AgentEvent::Disconnected(reason),
         })
     }
 
-    /// What the session has told, if it is to be told on.
-    fn next_heard(&mut self, told: Told, now: u64) -> Option<Heard> {
-        match told {
-            Told::Connected { .. } => self.connected(now),
-            Told::Subscribed { .. } => self.subscribed(),
-            Told::Delivered(token) => self.birth.delivered(token),
-            Told::Dropped { lane, count } => self.birth.count(lane, count),
-            Told::Disconnected(_) => {}
-            Told::Message => return self.judge(now),
+    /// As [`Self::poll_event`], without what an event lends: for a caller that has a form of its own for it.
+    pub fn poll_notice(&mut self, now: u64) -> Option<Notice> {
+        loop {
+            return Some(match self.session.poll_told()? {
+                Told::Connected { session_present } => {
+                    self.connected(now);
+                    Notice::Connected { session_present }
+                }
+                Told::Subscribed { refused } => {
+                    self.subscribed();
+                    Notice::Subscribed { refused }
+                }
+                Told::Delivered(token) => {
+                    self.birth.delivered(token);
+                    Notice::Delivered(token)
+                }
+                Told::Dropped { lane, count } => {
+                    self.birth.count(lane, count);
+                    Notice::Dropped { lane, count }
+                }
+                Told::Disconnected(reason) => Notice::Disconnected(reason),
+                Told::Message => match self.judge(now) {
+                    Some(notice) => notice,
+                    None => continue,
+                },
+            });
         }
-        Some(Heard::Told(told))
+    }
+
+    /// Topic and payload of the message that was told last, until bytes come.
+    pub fn message(&self) -> (&[u8], &[u8]) {
+        self.session.parts()
+    }
+
+    /// The command that was told last, until bytes come: its name, and what it is given. `None` if the last message is none.
+    pub fn command(&self) -> Option<(CommandName<'_>, Args<'_>)> {
+        let (topic, payload) = self.message();
+        Some((CommandName::of(topic, payload)?, args_in(payload)))
+    }
+
+    /// The settings that were told last, until bytes come; nothing if the last message has none.
+    pub fn settings(&self) -> &[u8] {
+        let (topic, payload) = self.message();
+        settings_in(topic, payload).unwrap_or_default()
     }
 
     /// What a message comes to; `None` where there is nothing to tell.
-    fn judge(&mut self, now: u64) -> Option<Heard> {
+    fn judge(&mut self, now: u64) -> Option<Notice> {
         let utc_ms = self.utc_ms(now);
         let (inbox, outbox) = self.session.parts_and_outbox();
         let (topic, payload) = inbox;
@@ -168,7 +198,7 @@ impl Agent<'_> {
                 return None;
             }
             self.clock_is_known();
-            return Some(Heard::Time);
+            return Some(Notice::Time);
         }
         if are_same(topic, SETTINGS_CHANGED) || are_same(topic, SETTINGS_ANSWER) {
             let settings = settings_in(topic, payload)?;
@@ -180,10 +210,10 @@ impl Agent<'_> {
             settings::apply(settings, declared, &mut self.batch_age_ms);
             self.settings_version = version;
             self.birth.changed_now();
-            return Some(Heard::Settings { version });
+            return Some(Notice::Settings { version });
         }
         let Some(id) = CommandName::of(topic, payload) else {
-            return Some(Heard::Told(Told::Message));
+            return Some(Notice::Message);
         };
         // Its reply was sent, or will be: the outbox keeps it until the hub has it.
         if self.recent.knows(id.as_bytes()) {
@@ -196,11 +226,11 @@ impl Agent<'_> {
             outbox.push_on(id.reply_topic(), &urgent(reply)).ok()?;
         }
         self.recent.note(id.as_bytes());
-        judged.ok().map(Heard::Command)
+        judged.ok()
     }
 }
 
-fn judge_command(methods: &[&str], payload: &[u8], utc_ms: Option<u64>, now: u64) -> Result<Allowed, Outcome> {
+fn judge_command(methods: &[&str], payload: &[u8], utc_ms: Option<u64>, now: u64) -> Result<Notice, Outcome> {
     let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
     let known = methods
         .iter()
@@ -209,11 +239,11 @@ fn judge_command(methods: &[&str], payload: &[u8], utc_ms: Option<u64>, now: u64
     let deadline = match command.deadline_ms.zip(utc_ms) {
         Some((deadline, utc_ms)) => {
             let left_ms = deadline.checked_sub(utc_ms).ok_or(Outcome::Expired)?;
-            Some(now.saturating_add(left_ms))
+            now.saturating_add(left_ms)
         }
-        None => None,
+        None => NEVER,
     };
-    Ok(Allowed { method, deadline })
+    Ok(Notice::Command { method, deadline })
 }
 
 /// The settings in a message of one of their topics.

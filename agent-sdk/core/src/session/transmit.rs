@@ -110,9 +110,9 @@ impl Session<'_> {
                 writer.number(id);
                 PUBACK
             }
-            Outgoing::Short => match self.short.parts() {
-                Some((topic, payload)) => {
-                    encode::short(writer, identity.topic_prefix, topic, payload);
+            Outgoing::Short => match &self.short {
+                Some(short) => {
+                    encode::short(writer, identity.topic_prefix, short.topic, short.payload());
                     PUBLISH
                 }
                 // It stays until it is written.
@@ -136,7 +136,7 @@ impl Session<'_> {
         match packet {
             Outgoing::Connect => self.phase = Phase::Waiting,
             Outgoing::Subscribe => self.asked = identity.filters().len() as u8,
-            Outgoing::Short => self.short.forget(),
+            Outgoing::Short => self.short = None,
             Outgoing::Publish => self.outbox.written(),
             Outgoing::Disconnect => self.end(Reason::Closed),
             Outgoing::Puback(_) | Outgoing::Ping => {}
