@@ -71,7 +71,7 @@ pub unsafe extern "C" fn fc_agent_machine_bytes(
     }
 }
 
-/// Writes to `event` what happened; false if nothing is left to tell.
+/// Writes to `event` what happened; false, and an event of no kind, if nothing is left to tell.
 ///
 /// # Safety
 ///
@@ -87,17 +87,17 @@ pub unsafe extern "C" fn fc_agent_machine_poll_event(
     let Some(machine) = machine.filter(|_| !event.is_null()) else {
         return false;
     };
-    let Some(notice) = machine.agent.poll_notice(now_ms) else {
-        return false;
-    };
     // Made where it lies. Zeros are an event of no kind.
     // SAFETY: it is not NULL, so it may be written.
     unsafe { room(event.cast(), size_of::<FcAgentMachineEvent>()) };
     // SAFETY: as above, and each byte has a value.
     let event = unsafe { &mut *event };
     event.deadline_ms = u64::MAX;
-    tell(notice, &machine.agent, event);
-    true
+    let notice = machine.agent.poll_notice(now_ms);
+    if let Some(notice) = notice {
+        tell(notice, &machine.agent, event);
+    }
+    notice.is_some()
 }
 
 fn tell(notice: Notice, agent: &Agent<'static>, told: &mut FcAgentMachineEvent) {

@@ -8,16 +8,12 @@ use agent_sdk_wire::MAX_NUMBER;
 /// How long records are held for the hub's answer.
 pub(super) const HOLD_MS: u32 = 5_000;
 
-/// A reading of both clocks at one moment.
-#[derive(Clone, Copy)]
-pub(super) struct Pair {
+pub(super) struct Clock {
+    /// Whether both clocks were read at one moment; then what they said.
+    pub(super) is_known: bool,
     pub(super) uptime_ms: u64,
     /// Since 1970-01-01T00:00:00Z.
     pub(super) utc_ms: u64,
-}
-
-pub(super) struct Clock {
-    pub(super) pair: Option<Pair>,
     /// When the hub was asked, while its answer is due; else [`NEVER`].
     pub(super) asked_at: u64,
     /// Questions of one connection and of the next have different numbers: the answer to an old one may come late.
@@ -27,7 +23,9 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) const fn new() -> Self {
         Self {
-            pair: None,
+            is_known: false,
+            uptime_ms: 0,
+            utc_ms: 0,
             asked_at: NEVER,
             is_odd: false,
         }
@@ -70,17 +68,18 @@ impl Clock {
 
     /// Takes a pair in, unless there is one: it stays the same throughout a boot, so that all records are placed by it.
     pub(super) fn set(&mut self, uptime_ms: u64, utc_ms: u64) -> bool {
-        let is_new = self.pair.is_none() && uptime_ms <= MAX_NUMBER && utc_ms <= MAX_NUMBER;
+        let is_new = !self.is_known && uptime_ms <= MAX_NUMBER && utc_ms <= MAX_NUMBER;
         if is_new {
-            self.pair = Some(Pair { uptime_ms, utc_ms });
+            self.is_known = true;
+            (self.uptime_ms, self.utc_ms) = (uptime_ms, utc_ms);
         }
         is_new
     }
 
     /// Civil time at an uptime, if it is known.
     pub(super) fn utc_ms(&self, now: u64) -> Option<u64> {
-        let Pair { uptime_ms, utc_ms } = self.pair?;
-        Some(since(uptime_ms, utc_ms.saturating_add(now)))
+        self.is_known
+            .then(|| since(self.uptime_ms, self.utc_ms.saturating_add(now)))
     }
 }
 

@@ -101,7 +101,7 @@ impl Agent<'_> {
     pub(super) fn connected(&mut self, now: u64) {
         self.birth.connected();
         self.clock.connected();
-        if self.clock.pair.is_some() {
+        if self.clock.is_known {
             self.to_tell = TELL_CLOCK;
         } else {
             self.to_tell = 0;
@@ -112,7 +112,7 @@ impl Agent<'_> {
     /// The hub would now hear answers to questions.
     pub(super) fn subscribed(&mut self) {
         self.to_tell |= ASK_SETTINGS;
-        if self.clock.pair.is_none() {
+        if !self.clock.is_known {
             self.to_tell |= ASK_TIME;
         }
     }
@@ -144,16 +144,13 @@ impl Agent<'_> {
     }
 
     fn tell_clock(&mut self) {
-        let Some(pair) = self.clock.pair else { return };
         let clock = ClockMessage {
             boot_id: self.boot_id,
-            uptime_ms: pair.uptime_ms,
-            utc_ms: i64::try_from(pair.utc_ms).unwrap_or(i64::MAX),
+            uptime_ms: self.clock.uptime_ms,
+            utc_ms: i64::try_from(self.clock.utc_ms).unwrap_or(i64::MAX),
         };
         // Both clocks and the boot are within the contract's bounds, and the message has at most 29 bytes.
-        let mut bytes = [0; 32];
-        if let Ok(payload) = encode_clock(&mut bytes, &clock) {
-            self.session.tell("t", payload);
-        }
+        self.session
+            .tell_written("t", |bytes| encode_clock(bytes, &clock).ok().map(<[u8]>::len));
     }
 }

@@ -6,12 +6,14 @@ use super::Session;
 /// The longest payload of such a message.
 pub(crate) const SHORT_BYTES_MAX: usize = 32;
 
-/// A message at QoS 0 that is forgotten with the connection.
+/// A message at QoS 0 that is forgotten with the connection. Its bytes are aligned as the agent's state is, so that the same
+/// helper of the compiler clears both.
+#[repr(C, align(8))]
 pub(super) struct Short {
-    /// As a filter of [`crate::Identity::subscriptions`] is written.
-    pub(super) topic: &'static str,
     bytes: [u8; SHORT_BYTES_MAX],
     len: usize,
+    /// As a filter of [`crate::Identity::subscriptions`] is written.
+    pub(super) topic: &'static str,
 }
 
 impl Short {
@@ -24,21 +26,30 @@ impl Session<'_> {
     /// Writes a message before all that waits. It does nothing without a connection, with a payload that is too long, or
     /// while there [is one](Self::is_telling) that is not written yet.
     pub(crate) fn tell(&mut self, topic: &'static str, payload: &[u8]) {
-        if let Some(bytes) = self.tell_written(topic, payload.len()) {
+        self.tell_written(topic, |bytes| {
+            let fits = payload.len() <= SHORT_BYTES_MAX;
             for (to, from) in bytes.iter_mut().zip(payload) {
                 *to = *from;
             }
-        }
+            fits.then_some(payload.len())
+        });
     }
 
-    /// As [`Self::tell`], where the payload is then written in its place.
-    #[inline(never)]
-    pub(crate) fn tell_written(&mut self, topic: &'static str, len: usize) -> Option<&mut [u8; SHORT_BYTES_MAX]> {
-        if !self.is_online() || self.short.is_some() || len > SHORT_BYTES_MAX {
-            return None;
+    /// As [`Self::tell`], where the payload is written in its place; its length is given back, or none if it does not fit.
+    pub(crate) fn tell_written(
+        &mut self,
+        topic: &'static str,
+        write: impl FnOnce(&mut [u8; SHORT_BYTES_MAX]) -> Option<usize>,
+    ) {
+        if !self.is_online() || self.is_telling() {
+            return;
         }
         let bytes = [0; SHORT_BYTES_MAX];
-        Some(&mut self.short.insert(Short { topic, bytes, len }).bytes)
+        let short = self.short.insert(Short { bytes, len: 0, topic });
+        match write(&mut short.bytes) {
+            Some(len) => short.len = len,
+            None => self.short = None,
+        }
     }
 
     /// Whether such a message is not written yet.
