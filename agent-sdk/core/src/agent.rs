@@ -303,6 +303,7 @@ fn urgent(payload: &[u8]) -> Publish<'_> {
 }
 
 /// Uptime as the contract carries it.
+#[inline(never)]
 fn uptime(now: u64) -> i64 {
     i64::try_from(now.min(MAX_NUMBER)).unwrap_or(0)
 }

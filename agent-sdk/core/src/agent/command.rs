@@ -159,6 +159,7 @@ fn digest(id: &[u8]) -> u64 {
 }
 
 /// How a payload has to be read: CBOR's arrays begin with none of JSON's characters.
+#[inline(never)]
 pub(super) fn form_of(payload: &[u8]) -> Form {
     match payload {
         [0x80..=0xFF, ..] => Form::Cbor,

@@ -47,6 +47,7 @@ impl Birth {
     }
 
     /// So many messages of a lane were given up.
+    #[inline(never)]
     pub(super) fn count(&mut self, lane: Lane, count: u32) {
         let total = match lane {
             Lane::Event => &mut self.dropped_events,

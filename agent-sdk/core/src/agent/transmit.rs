@@ -124,6 +124,7 @@ impl Agent<'_> {
         self.session.hold_until(0);
     }
 
+    #[inline(never)]
     fn tell_next(&mut self, now: u64) {
         if self.to_tell == 0 || !self.session.is_online() || self.session.is_telling() {
             return;
