@@ -105,8 +105,6 @@ impl<'m> Outbox<'m> {
     }
 
     fn take_in(&mut self, topic: [&[u8]; 2], payload: &[&[u8]], flags: u8) -> Result<Token, Refused> {
-        // Slices that lie in memory together are never longer than it, and few of them are given twice.
-        let length = |parts: &[&[u8]]| parts.iter().fold(0_usize, |sum, part| sum.wrapping_add(part.len()));
         let topic_len = length(&topic);
         let body_len = topic_len.wrapping_add(length(payload));
         let (Ok(topic_len), Ok(body_len)) = (u8::try_from(topic_len), u16::try_from(body_len)) else {
@@ -123,9 +121,8 @@ impl<'m> Outbox<'m> {
         self.next_token = token.wrapping_add(1);
         self.live = self.live.wrapping_add(need);
         self.append(&Record::head(body_len, topic_len, flags, token));
-        for part in topic.iter().chain(payload) {
-            self.append(part);
-        }
+        self.append_all(&topic);
+        self.append_all(payload);
         Ok(Token(token))
     }
 
@@ -386,6 +383,13 @@ impl<'m> Outbox<'m> {
         self.memory.get_mut(at..)?.first_chunk_mut()
     }
 
+    #[inline(never)]
+    fn append_all(&mut self, parts: &[&[u8]]) {
+        for part in parts {
+            self.append(part);
+        }
+    }
+
     /// Puts bytes behind the last record. There is room for them.
     fn append(&mut self, bytes: &[u8]) {
         for byte in bytes {
@@ -395,4 +399,10 @@ impl<'m> Outbox<'m> {
             self.end = self.end.wrapping_add(1);
         }
     }
+}
+
+/// Bytes of all parts. Slices that lie in memory together are never longer than it, and few of them are given twice.
+#[inline(never)]
+fn length(parts: &[&[u8]]) -> usize {
+    parts.iter().fold(0, |sum, part| sum.wrapping_add(part.len()))
 }
