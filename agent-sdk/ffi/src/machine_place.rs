@@ -70,10 +70,6 @@ impl FcAgentMachine {
             at: memory.cast::<u8>().wrapping_add(size_of::<Self>()),
             len: left.ok_or(FC_AGENT_MEMORY)?,
         };
-        // SAFETY: the caller vouches for what the configuration points at.
-        let device = unsafe { device(config) }?;
-        // SAFETY: as above.
-        let crash = unsafe { crash(config) }?;
         // SAFETY: the caller's memory behind the state. A slot is numbers, a bool and an `Overflow`, all of which may be 0.
         let metrics: &mut [MetricSlot] = unsafe { rest.zeros(config.metric_count) }.ok_or(FC_AGENT_MEMORY)?;
         // SAFETY: the caller vouches for what the configuration points at, and the memory behind the metrics is unused.
@@ -95,7 +91,7 @@ impl FcAgentMachine {
             receive,
             scratch,
         };
-        let config = Config {
+        let runs_by = Config {
             boot_id: config.boot_id,
             seed: config.seed,
             session,
@@ -104,13 +100,21 @@ impl FcAgentMachine {
             methods,
             crash: None,
         };
-        let agent = Agent::silent(memory, &config).ok_or(FC_AGENT_MEMORY)?;
-        // SAFETY: the memory is long enough and aligned.
-        unsafe { machine.write(Self { agent, device }) };
-        if let Some(crash) = crash {
+        let made = Agent::silent(memory, &runs_by).ok_or(FC_AGENT_MEMORY)?;
+        // Part by part, each to its place as soon as it is known: together they would lie on the stack first.
+        // SAFETY: within the memory, which is long enough and aligned, and of which nobody else knows.
+        let agent = unsafe { &raw mut (*machine).agent };
+        // SAFETY: as above.
+        unsafe { agent.write(made) };
+        // SAFETY: as above.
+        let place = unsafe { &raw mut (*machine).device };
+        // SAFETY: as above, and the caller vouches for what the configuration points at.
+        unsafe { device(config, place) }?;
+        // SAFETY: the caller vouches for what the configuration points at.
+        if let Some(crash) = unsafe { crash(config) }? {
             // Only now, when the agent has its place: before, a copy would be made of it, twice as deep on the stack.
-            // SAFETY: it was written just now, and nobody else knows of it.
-            unsafe { &mut (*machine).agent }.report_crash(&crash, now_ms);
+            // SAFETY: it was written above.
+            unsafe { &mut *agent }.report_crash(&crash, now_ms);
         }
         Ok(machine)
     }
@@ -129,27 +133,35 @@ unsafe fn optional(at: *const c_char) -> Result<&'static str, i32> {
     unsafe { text(at) }.ok_or(FC_AGENT_TEXT)
 }
 
+/// Writes who the device is to a place; all of it only where this gives no error.
+///
 /// # Safety
 ///
-/// As [`FcAgentMachine::place`] asks of the configuration.
-unsafe fn device(config: &FcAgentMachineConfig) -> Result<Device<'static>, i32> {
+/// As [`FcAgentMachine::place`] asks of the configuration. `place` may be written, and nobody else uses it.
+unsafe fn device(config: &FcAgentMachineConfig, place: *mut Device<'static>) -> Result<(), i32> {
     // SAFETY: the caller keeps all that the configuration points at.
     let text = |at: *const c_char| unsafe { optional(at) };
+    // SAFETY: it may be written, and nothing lies there that would have to be dropped; so below.
+    unsafe { (*place).client_id = text(config.client_id)? };
     // SAFETY: as above.
+    unsafe { (*place).topic_prefix = text(config.topic_prefix)? };
+    // SAFETY: as above.
+    unsafe { (*place).model = text(config.model)? };
+    // SAFETY: as above.
+    unsafe { (*place).firmware = text(config.firmware)? };
+    // SAFETY: the caller keeps it.
     let password = unsafe { bytes(config.password, config.password_len) };
     let password = password.ok_or(FC_AGENT_NULL)?;
     let credentials = Credentials {
         user_name: text(config.user_name)?,
         password: (!config.password.is_null()).then_some(password),
     };
-    Ok(Device {
-        client_id: text(config.client_id)?,
-        credentials: (!config.user_name.is_null()).then_some(credentials),
-        topic_prefix: text(config.topic_prefix)?,
-        model: text(config.model)?,
-        firmware: text(config.firmware)?,
-        reset: ResetReason::from_code(u64::from(config.reset)).ok_or(FC_AGENT_NUMBER)?,
-    })
+    // SAFETY: as above.
+    unsafe { (*place).credentials = (!config.user_name.is_null()).then_some(credentials) };
+    let reset = ResetReason::from_code(u64::from(config.reset)).ok_or(FC_AGENT_NUMBER)?;
+    // SAFETY: as above.
+    unsafe { (*place).reset = reset };
+    Ok(())
 }
 
 /// # Safety
