@@ -2,7 +2,7 @@
 //! trust it: the hub is asked on each connection until it has told, and the pair is sent back, which places the records.
 
 use super::Agent;
-use crate::session::{NEVER, since};
+use crate::session::since;
 use agent_sdk_wire::MAX_NUMBER;
 
 /// How long records are held for the hub's answer.
@@ -14,8 +14,9 @@ pub(super) struct Clock {
     pub(super) uptime_ms: u64,
     /// Since 1970-01-01T00:00:00Z.
     pub(super) utc_ms: u64,
-    /// When the hub was asked, while its answer is due; else [`NEVER`].
-    pub(super) asked_at: u64,
+    /// Whether the hub's answer is due; then when it was asked.
+    is_asked: bool,
+    asked_at: u64,
     /// Questions of one connection and of the next have different numbers: the answer to an old one may come late.
     is_odd: bool,
 }
@@ -26,14 +27,15 @@ impl Clock {
             is_known: false,
             uptime_ms: 0,
             utc_ms: 0,
-            asked_at: NEVER,
+            is_asked: false,
+            asked_at: 0,
             is_odd: false,
         }
     }
 
     /// A new connection: nothing was asked on it.
     pub(super) fn connected(&mut self) {
-        self.asked_at = NEVER;
+        self.is_asked = false;
         self.is_odd = !self.is_odd;
     }
 
@@ -55,14 +57,19 @@ impl Clock {
         }
     }
 
+    /// The hub is asked now.
+    pub(super) fn asked(&mut self, now: u64) {
+        self.is_asked = true;
+        self.asked_at = now;
+    }
+
     /// Takes the hub's time in; whether it was waited for. It was right somewhere between question and answer: in the middle
     /// it is wrong by half of the time that took at most.
     pub(super) fn answered(&mut self, utc_ms: u64, now: u64) -> bool {
-        let asked_at = core::mem::replace(&mut self.asked_at, NEVER);
-        if asked_at == NEVER {
+        if !core::mem::take(&mut self.is_asked) {
             return false;
         }
-        let half = since(asked_at, now) / 2;
+        let half = since(self.asked_at, now) / 2;
         self.set(since(half, now), utc_ms)
     }
 
@@ -109,7 +116,7 @@ mod tests {
         let mut clock = Clock::new();
         assert_eq!(clock.utc_ms(5), None);
         assert!(!clock.answered(1_000_000, 5), "nobody has asked");
-        clock.asked_at = 2_000;
+        clock.asked(2_000);
         assert!(clock.answered(1_000_000, 2_300));
         assert_eq!(clock.utc_ms(2_150), Some(1_000_000));
         assert_eq!(clock.utc_ms(150), Some(998_000), "also for what was before");

@@ -134,7 +134,7 @@ impl Agent<'_> {
             self.tell_clock();
         } else if self.to_tell & ASK_TIME != 0 {
             self.to_tell &= !ASK_TIME;
-            self.clock.asked_at = now;
+            self.clock.asked(now);
             let question = br#"{"method":"getCurrentTime"}"#;
             self.session.tell(self.clock.question_topic(), question);
         } else {
