@@ -383,7 +383,6 @@ impl<'m> Outbox<'m> {
         self.memory.get_mut(at..)?.first_chunk_mut()
     }
 
-    #[inline(never)]
     fn append_all(&mut self, parts: &[&[u8]]) {
         for part in parts {
             self.append(part);
@@ -402,7 +401,6 @@ impl<'m> Outbox<'m> {
 }
 
 /// Bytes of all parts. Slices that lie in memory together are never longer than it, and few of them are given twice.
-#[inline(never)]
 fn length(parts: &[&[u8]]) -> usize {
     parts.iter().fold(0, |sum, part| sum.wrapping_add(part.len()))
 }

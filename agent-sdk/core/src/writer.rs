@@ -64,7 +64,6 @@ impl<'a> Writer<'a> {
     }
 
     /// A string or a piece of binary data with its length before it (§1.5.3).
-    #[inline(never)]
     pub(crate) fn whole(&mut self, bytes: &[u8]) {
         self.field(bytes, &[]);
     }

@@ -183,7 +183,6 @@ pub unsafe extern "C" fn fc_agent_machine_reply(
 }
 
 /// What became of an event or a reply, as C has it.
-#[inline(never)]
 fn answer(taken: Result<Token, Unsent>) -> i32 {
     match taken {
         Ok(Token(_)) => FC_AGENT_OK,

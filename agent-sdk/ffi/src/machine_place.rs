@@ -17,7 +17,6 @@ struct Rest {
 
 impl Rest {
     /// So many bytes of it. `None` if there are not so many, or if they do not begin at a multiple of `align`.
-    #[inline(never)]
     fn cut(&mut self, count: usize, size: usize, align: usize) -> Option<*mut u8> {
         let bytes = count.checked_mul(size)?;
         let left = self.len.checked_sub(bytes)?;

@@ -175,7 +175,6 @@ impl<'a> BatchEncoder<'a> {
 }
 
 /// The length and the head of a run. A bitmap of so many bytes follows, if that is not 0, and then the run.
-#[inline(never)]
 fn start_run(sink: &mut Sink<'_>, plan: &Plan, bitmap_bytes: usize) {
     sink.bytes_head(1 + bitmap_bytes + plan.body_bytes());
     let is_sparse = if bitmap_bytes > 0 { SPARSE } else { 0 };

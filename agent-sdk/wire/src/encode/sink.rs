@@ -108,7 +108,6 @@ impl<'s> Sink<'s> {
         self.head(BYTES, len as u64);
     }
 
-    #[inline(never)]
     fn head(&mut self, major: u8, argument: u64) {
         // In halves: what compares 64 bits takes more flash.
         let (high, low) = ((argument >> 32) as u32, argument as u32);

@@ -78,7 +78,6 @@ impl<'r> Run<'r> {
         (self.last, self.before) = (None, None);
     }
 
-    #[inline(never)]
     fn next_number(&mut self) -> Option<u32> {
         loop {
             let Some(number) = self.source.next()? else {
@@ -96,7 +95,6 @@ impl<'r> Run<'r> {
     }
 
     /// The difference between the next number and the one before it.
-    #[inline(never)]
     fn next_code(&mut self) -> Option<Code> {
         let (before, number) = loop {
             let number = self.next_number()?;
@@ -242,7 +240,6 @@ impl Plan {
     }
 
     /// The first number, and the step if there is one.
-    #[inline(never)]
     fn write_start(&self, sink: &mut Sink<'_>) {
         // The lowest seven bits of 33, and then the rest.
         let low = (self.first.high << 1) as u8 & 0x7F | u8::from(self.first.is_negative);
@@ -285,7 +282,6 @@ struct BitSink<'a, 's> {
 
 impl BitSink<'_, '_> {
     /// The lowest `count` bits, at most 32, the highest of them first.
-    #[inline(never)]
     fn put(&mut self, bits: u32, count: u8) {
         for at in (0..count).rev() {
             self.byte = self.byte << 1 | (bits >> at & 1) as u8;
