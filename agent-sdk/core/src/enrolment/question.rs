@@ -36,6 +36,7 @@ impl Asked {
 }
 
 /// A question, in parts. Name and secret need no escapes in JSON.
+#[inline(never)]
 pub(super) fn parts<'q>(asked: Asked, device: &'q [u8], secret: &'q [u8]) -> [&'q [u8]; 5] {
     match asked {
         Asked::Claim => [br#"{"device":""#, device, br#"","secret":""#, secret, br#""}"#],
