@@ -1,6 +1,6 @@
 //! Writing a batch: column by column, each in one go, into memory of the caller.
 
-use super::{EncodeError, Field, Sink, check_header, write, write_header};
+use super::{EncodeError, Field, Sink, check_header, write_header};
 use crate::series::{Part, Plan, Run, SPARSE, Source, body_bytes_max, ordered};
 use crate::{Header, KIND_BATCH, MAX_BATCH_VALUES, MAX_MESSAGE_BYTES, MAX_SAMPLES};
 
@@ -36,8 +36,7 @@ const MAP_U8: u8 = 0xB8;
 /// buffer. The map of columns always has the two-byte header: so its count can be filled in last without moving anything.
 #[derive(Debug)]
 pub struct BatchEncoder<'a> {
-    buffer: &'a mut [u8],
-    len: usize,
+    sink: Sink<'a>,
     count_at: usize,
     samples: u8,
     columns: u8,
@@ -62,7 +61,6 @@ impl<'a> BatchEncoder<'a> {
     fn begin(buffer: &'a mut [u8], header: &Header, times: &mut dyn Source) -> Result<Self, EncodeError> {
         check_header(header)?;
         let (mut samples, mut last) = (0_u8, 0);
-        times.restart();
         while let Some(dt_ms) = times.next() {
             let dt_ms = dt_ms.unwrap_or_default();
             if samples == 0 && dt_ms != 0 {
@@ -80,26 +78,25 @@ impl<'a> BatchEncoder<'a> {
         let mut gaps = Run::new(times, Part::Gaps);
         let plan = Plan::of(&mut gaps);
         let usable = buffer.len().min(MAX_MESSAGE_BYTES);
-        let buffer = buffer.get_mut(..usable).ok_or(EncodeError::Full)?;
-        let len = write(buffer, |sink| {
-            sink.array(8);
-            sink.code(KIND_BATCH);
-            write_header(sink, header);
-            sink.code(samples);
-            match &plan {
-                Some(plan) => {
-                    start_run(sink, plan, 0);
-                    plan.write(&mut gaps, sink);
-                }
-                // One sample has no gap.
-                None => sink.bytes_head(0),
+        let mut sink = Sink::new(buffer.get_mut(..usable).ok_or(EncodeError::Full)?);
+        sink.array(8);
+        sink.code(KIND_BATCH);
+        write_header(&mut sink, header);
+        sink.code(samples);
+        match &plan {
+            Some(plan) => {
+                start_run(&mut sink, plan, 0);
+                plan.write(&mut gaps, &mut sink);
             }
-            sink.raw(&[MAP_U8, 0]);
-        })?;
-        let count_at = len.checked_sub(1).ok_or(EncodeError::Full)?;
+            // One sample has no gap.
+            None => sink.bytes_head(0),
+        }
+        sink.byte(MAP_U8);
+        let count_at = sink.count();
+        sink.byte(0);
+        sink.finish()?;
         Ok(Self {
-            buffer,
-            len,
+            sink,
             count_at,
             samples,
             columns: 0,
@@ -129,7 +126,6 @@ impl<'a> BatchEncoder<'a> {
         }
         let samples = usize::from(self.samples);
         let (mut count, mut is_sparse) = (0_usize, false);
-        values.restart();
         while let Some(value) = values.next() {
             count += 1;
             is_sparse |= value.is_none();
@@ -144,15 +140,18 @@ impl<'a> BatchEncoder<'a> {
         if (usize::from(self.columns) + 1) * samples > MAX_BATCH_VALUES {
             return Err(EncodeError::Full);
         }
-        let rest = self.buffer.get_mut(self.len..).ok_or(EncodeError::Full)?;
-        self.len += write(rest, |sink| {
-            sink.code(channel);
-            start_run(sink, &plan, if is_sparse { samples.div_ceil(8) } else { 0 });
-            if is_sparse {
-                write_bitmap(values, sink);
-            }
-            plan.write(&mut Run::new(values, Part::Values), sink);
-        })?;
+        let sink = &mut self.sink;
+        let before = sink.count();
+        sink.code(channel);
+        start_run(sink, &plan, if is_sparse { samples.div_ceil(8) } else { 0 });
+        if is_sparse {
+            write_bitmap(values, sink);
+        }
+        plan.write(&mut Run::new(values, Part::Values), sink);
+        if let Err(full) = sink.finish() {
+            sink.go_back(before);
+            return Err(full);
+        }
         self.columns += 1;
         self.last_channel = channel;
         Ok(())
@@ -168,9 +167,7 @@ impl<'a> BatchEncoder<'a> {
     /// # Errors
     /// None that can come after [`BatchEncoder::new`].
     pub fn finish(self) -> Result<&'a [u8], EncodeError> {
-        *self.buffer.get_mut(self.count_at).ok_or(EncodeError::Full)? = self.columns;
-        let whole: &'a [u8] = self.buffer;
-        whole.get(..self.len).ok_or(EncodeError::Full)
+        self.sink.into_bytes(self.count_at, self.columns)
     }
 }
 

@@ -15,6 +15,7 @@ const FALSE: u8 = 0xF4;
 const F32: u8 = 0xFA;
 const F64: u8 = 0xFB;
 
+#[derive(Debug)]
 pub(crate) struct Sink<'s> {
     buffer: &'s mut [u8],
     /// Also of what did not fit.
@@ -35,6 +36,21 @@ impl<'s> Sink<'s> {
             return Err(EncodeError::Full);
         }
         Ok(self.len)
+    }
+
+    /// Forgets what was written behind so many bytes.
+    pub(crate) fn go_back(&mut self, len: usize) {
+        self.len = len;
+    }
+
+    /// What was written, with one byte of it set to a count that was not known before.
+    ///
+    /// # Errors
+    /// It did not fit, or the byte is not in it.
+    pub(crate) fn into_bytes(self, count_at: usize, count: u8) -> Result<&'s [u8], EncodeError> {
+        let written = self.buffer.get_mut(..self.len).ok_or(EncodeError::Full)?;
+        *written.get_mut(count_at).ok_or(EncodeError::Full)? = count;
+        Ok(written)
     }
 
     /// How many bytes there have been, whether they fitted or not.
