@@ -11,14 +11,13 @@ mod question;
 pub use factory::{Factory, Origin};
 pub use kept::KEPT_BYTES_MAX;
 
-use crate::bytes::are_same;
 use crate::identity::Settings;
 use crate::publish::{Overflow, Publish, Qos};
 use crate::session::{NEVER, Reason, Session, Told, later};
 use agent_sdk_wire::Lane;
 use factory::{by_claim, device_of, identity};
 use kept::Kept;
-use question::{ASKED_BY_CLAIM, ASKED_BY_DEVICE, Asked};
+use question::Asked;
 
 /// Random bytes of a secret. On the wire it is these in lower-case hexadecimal.
 pub const SECRET_RANDOM_BYTES: usize = 32;
@@ -371,7 +370,7 @@ impl<'m> Enrolment<'m> {
 
     fn heard(&mut self) {
         let (topic, payload) = self.session.parts();
-        let is_answer = are_same(topic, ASKED_BY_CLAIM) || are_same(topic, ASKED_BY_DEVICE);
+        let is_answer = question::is_answer(topic);
         let is_ok = question::is_ok(payload);
         if is_answer && self.answer_by < NEVER {
             self.answered(is_ok);

@@ -19,6 +19,7 @@ mod decode;
 mod encode;
 mod engine;
 mod enrolment;
+mod hub;
 mod identity;
 mod json;
 mod outbox;

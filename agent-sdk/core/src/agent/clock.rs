@@ -2,6 +2,7 @@
 //! trust it: the hub is asked on each connection until it has told, and the pair is sent back, which places the records.
 
 use super::Agent;
+use crate::hub;
 use crate::session::since;
 use agent_sdk_wire::MAX_NUMBER;
 
@@ -42,19 +43,15 @@ impl Clock {
     /// Where to ask, as [`crate::Identity::subscriptions`] are written.
     pub(super) fn question_topic(&self) -> &'static str {
         if self.is_odd {
-            "/v1/devices/me/rpc/request/1"
+            hub::QUESTION
         } else {
-            "/v1/devices/me/rpc/request/2"
+            hub::OTHER_QUESTION
         }
     }
 
-    /// Where the answer comes.
-    pub(super) fn answer_topic(&self) -> &'static [u8] {
-        if self.is_odd {
-            b"v1/devices/me/rpc/response/1"
-        } else {
-            b"v1/devices/me/rpc/response/2"
-        }
+    /// Whether this is where the answer comes.
+    pub(super) fn is_answer(&self, topic: &[u8]) -> bool {
+        hub::is_answer(topic, hub::ANSWERS, if self.is_odd { b'1' } else { b'2' })
     }
 
     /// The hub is asked now.

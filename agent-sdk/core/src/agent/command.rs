@@ -119,20 +119,24 @@ pub(super) fn write_reply<'s>(form: Form, outcome: Outcome, detail: &[u8], buffe
     if form == Form::Cbor {
         return encode_reply(buffer, &Reply { outcome, detail }).ok();
     }
-    let mut writer = Writer::new(&mut *buffer, 0);
-    let (start, result): (&[u8], &[u8]) = match outcome {
-        Outcome::Done => (br#"{"status":"done""#, detail),
-        Outcome::Failed => (br#"{"status":"failed""#, detail),
-        Outcome::Expired => (br#"{"status":"refused","reason":"expired""#, b""),
-        Outcome::NotAllowed => (br#"{"status":"refused","reason":"not allowed""#, b""),
-        Outcome::Malformed => (br#"{"status":"refused","reason":"malformed""#, b""),
+    // What was done or tried may have a result; a refusal has a reason.
+    let (status, result): (&[u8], &[u8]) = match outcome {
+        Outcome::Done => (b"done", detail),
+        Outcome::Failed => (b"failed", detail),
+        Outcome::Expired => (br#"refused","reason":"expired"#, b""),
+        Outcome::NotAllowed => (br#"refused","reason":"not allowed"#, b""),
+        Outcome::Malformed => (br#"refused","reason":"malformed"#, b""),
     };
-    writer.bytes(start);
-    if !result.is_empty() {
-        writer.bytes(br#","result":"#);
+    let mut writer = Writer::new(&mut *buffer, 0);
+    writer.bytes(br#"{"status":""#);
+    writer.bytes(status);
+    if result.is_empty() {
+        writer.bytes(br#""}"#);
+    } else {
+        writer.bytes(br#"","result":"#);
         writer.bytes(result);
+        writer.bytes(b"}");
     }
-    writer.bytes(b"}");
     let (len, is_whole) = writer.finish();
     let fits = is_whole && len <= agent_sdk_wire::MAX_REPLY_BYTES;
     buffer.get(..len).filter(|_| fits)

@@ -3,14 +3,11 @@
 use super::command::{self, Args, CommandId, CommandName, Form, write_reply};
 use super::{Agent, settings, urgent};
 use crate::bytes::are_same;
+use crate::hub;
 use crate::json;
 use crate::publish::Token;
 use crate::session::{NEVER, Reason, Told};
 use agent_sdk_wire::{Lane, Outcome};
-
-/// The hub's topics that tell of settings.
-const SETTINGS_CHANGED: &[u8] = b"v1/devices/me/attributes";
-const SETTINGS_ANSWER: &[u8] = b"v1/devices/me/attributes/response/1";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +189,7 @@ impl Agent<'_> {
         let utc_ms = self.utc_ms(now);
         let (inbox, outbox) = self.session.parts_and_outbox();
         let (topic, payload) = inbox;
-        if are_same(topic, self.clock.answer_topic()) {
+        if self.clock.is_answer(topic) {
             let utc_ms = json::member(payload, b"time").and_then(json::number)?;
             if !self.clock.answered(utc_ms, now) {
                 return None;
@@ -200,7 +197,7 @@ impl Agent<'_> {
             self.clock_is_known();
             return Some(Notice::Time);
         }
-        if are_same(topic, SETTINGS_CHANGED) || are_same(topic, SETTINGS_ANSWER) {
+        if are_same(topic, hub::BARE_ATTRIBUTES.as_bytes()) || is_settings_answer(topic) {
             let settings = settings_in(topic, payload)?;
             let version = settings::version_of(settings)?;
             if version == self.settings_version {
@@ -246,9 +243,13 @@ fn judge_command(methods: &[&str], payload: &[u8], utc_ms: Option<u64>, now: u64
     Ok(Notice::Command { method, deadline })
 }
 
+fn is_settings_answer(topic: &[u8]) -> bool {
+    hub::is_answer(topic, hub::ATTRIBUTE_ANSWERS, b'1')
+}
+
 /// The settings in a message of one of their topics.
 fn settings_in<'p>(topic: &[u8], payload: &'p [u8]) -> Option<&'p [u8]> {
-    let shared = if are_same(topic, SETTINGS_ANSWER) {
+    let shared = if is_settings_answer(topic) {
         json::member(payload, b"shared")?
     } else {
         payload

@@ -2,6 +2,7 @@
 
 use super::clock::HOLD_MS;
 use super::{Agent, Device};
+use crate::hub;
 use crate::identity::{Identity, Will};
 use crate::session::{NEVER, later};
 use agent_sdk_wire::{Clock as ClockMessage, GONE, encode_clock};
@@ -9,9 +10,9 @@ use agent_sdk_wire::{Clock as ClockMessage, GONE, encode_clock};
 /// What is subscribed to: commands, and the hub's own topics for its time and for settings.
 const FILTERS: &[&str] = &[
     "c/+",
-    "/v1/devices/me/rpc/response/+",
-    "/v1/devices/me/attributes",
-    "/v1/devices/me/attributes/response/+",
+    hub::ANSWERS,
+    hub::ATTRIBUTES,
+    hub::ATTRIBUTE_ANSWERS,
 ];
 
 /// Short messages that are to be told, as bits; the lowest goes first. The pair of clocks.
@@ -140,7 +141,7 @@ impl Agent<'_> {
         } else {
             self.to_tell &= !ASK_SETTINGS;
             let question = br#"{"sharedKeys":"reporting"}"#;
-            self.session.tell("/v1/devices/me/attributes/request/1", question);
+            self.session.tell(hub::ATTRIBUTE_QUESTION, question);
         }
     }
 

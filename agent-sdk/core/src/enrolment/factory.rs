@@ -3,11 +3,12 @@
 use super::Step;
 use super::kept::Kept;
 use super::question;
+use crate::hub;
 use crate::identity::{Credentials, Identity};
 use agent_sdk_wire::topic::MAX_LEVEL_BYTES;
 
 /// What a device that is in subscribes to.
-const ANSWERS: &[&str] = &[question::ANSWERS];
+const ANSWERS: &[&str] = &[hub::BARE_ANSWERS];
 /// What one subscribes to that comes by a claim.
 const CLAIM_ANSWERS: &[&str] = &["r"];
 

@@ -1,18 +1,17 @@
 //! What a device says to the hub about its secret, and how it hears the answer. Topics and words: docs/topics.md.
 
 use crate::bytes::are_same;
+use crate::hub;
 use crate::json;
 
 /// Before the topics of a claim. The nonce in it need not be one: an answer goes to its connection only, and holds no
 /// secret.
 pub(super) const CLAIM_PREFIX: &str = "p/1/";
-/// Where answers to a device's questions come.
-pub(super) const ANSWERS: &str = "v1/devices/me/rpc/response/+";
 
-/// Topic of the answer to a claim.
-pub(super) const ASKED_BY_CLAIM: &[u8] = b"p/1/r";
-/// Topic of the answer to a device that is in.
-pub(super) const ASKED_BY_DEVICE: &[u8] = b"v1/devices/me/rpc/response/1";
+/// Whether this is where the answer to any of these questions comes.
+pub(super) fn is_answer(topic: &[u8]) -> bool {
+    are_same(topic, b"p/1/r") || hub::is_answer(topic, hub::ANSWERS, b'1')
+}
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +29,7 @@ impl Asked {
     pub(super) fn topic(self) -> &'static str {
         match self {
             Self::Claim => "q",
-            Self::Propose | Self::End => "v1/devices/me/rpc/request/1",
+            Self::Propose | Self::End => hub::BARE_QUESTION,
         }
     }
 }
@@ -40,22 +39,13 @@ impl Asked {
 pub(super) fn parts<'q>(asked: Asked, device: &'q [u8], secret: &'q [u8]) -> [&'q [u8]; 5] {
     match asked {
         Asked::Claim => [br#"{"device":""#, device, br#"","secret":""#, secret, br#""}"#],
-        Asked::Propose => [
-            br#"{"method":"proposeSecret","params":{"secret":""#,
-            b"",
-            b"",
-            secret,
-            br#""}}"#,
-        ],
-        Asked::End => [
-            br#"{"method":"endOldSecret","params":{"secret":""#,
-            b"",
-            b"",
-            secret,
-            br#""}}"#,
-        ],
+        Asked::Propose => [METHOD, b"proposeSecret", PARAMS, secret, br#""}}"#],
+        Asked::End => [METHOD, b"endOldSecret", PARAMS, secret, br#""}}"#],
     }
 }
+
+const METHOD: &[u8] = br#"{"method":""#;
+const PARAMS: &[u8] = br#"","params":{"secret":""#;
 
 /// Whether an answer says yes.
 pub(super) fn is_ok(answer: &[u8]) -> bool {
