@@ -3,7 +3,7 @@
 
 use super::Agent;
 use crate::hub;
-use crate::session::since;
+use crate::session::{NEVER, since};
 use agent_sdk_wire::MAX_NUMBER;
 
 /// How long records are held for the hub's answer.
@@ -80,17 +80,19 @@ impl Clock {
         is_new
     }
 
-    /// Civil time at an uptime, if it is known.
-    pub(super) fn utc_ms(&self, now: u64) -> Option<u64> {
-        self.is_known
-            .then(|| since(self.uptime_ms, self.utc_ms.saturating_add(now)))
+    /// Civil time at an uptime; [`NEVER`] if it is not known.
+    pub(super) fn utc_ms(&self, now: u64) -> u64 {
+        if !self.is_known {
+            return NEVER;
+        }
+        since(self.uptime_ms, self.utc_ms.saturating_add(now))
     }
 }
 
 impl Agent<'_> {
     /// Milliseconds since 1970-01-01T00:00:00Z, once the hub or the maker has told them in this boot.
     pub fn utc_ms(&self, now: u64) -> Option<u64> {
-        self.clock.utc_ms(now)
+        Some(self.clock.utc_ms(now)).filter(|utc_ms| *utc_ms < NEVER)
     }
 
     /// Tells the civil time, for a device that has a clock of its own: the hub is not asked then. Whether it was taken;
@@ -106,20 +108,20 @@ impl Agent<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Clock;
+    use super::{Clock, NEVER};
 
     #[test]
     fn the_first_pair_of_a_boot_counts_and_lies_between_question_and_answer() {
         let mut clock = Clock::new();
-        assert_eq!(clock.utc_ms(5), None);
+        assert_eq!(clock.utc_ms(5), NEVER);
         assert!(!clock.answered(1_000_000, 5), "nobody has asked");
         clock.asked(2_000);
         assert!(clock.answered(1_000_000, 2_300));
-        assert_eq!(clock.utc_ms(2_150), Some(1_000_000));
-        assert_eq!(clock.utc_ms(150), Some(998_000), "also for what was before");
+        assert_eq!(clock.utc_ms(2_150), 1_000_000);
+        assert_eq!(clock.utc_ms(150), 998_000, "also for what was before");
         assert!(!clock.answered(7, 2_300), "once");
         assert!(!clock.set(2_300, 7));
-        assert_eq!(clock.utc_ms(3_150), Some(1_001_000));
+        assert_eq!(clock.utc_ms(3_150), 1_001_000);
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl Agent<'_> {
 
     /// What a message comes to; `None` where there is nothing to tell.
     fn judge(&mut self, now: u64) -> Option<Notice> {
-        let utc_ms = self.utc_ms(now);
+        let utc_ms = self.clock.utc_ms(now);
         let (inbox, outbox) = self.session.parts_and_outbox();
         let (topic, payload) = inbox;
         if self.clock.is_answer(topic) {
@@ -227,18 +227,18 @@ impl Agent<'_> {
     }
 }
 
-fn judge_command(methods: &[&str], payload: &[u8], utc_ms: Option<u64>, now: u64) -> Result<Notice, Outcome> {
+fn judge_command(methods: &[&str], payload: &[u8], utc_ms: u64, now: u64) -> Result<Notice, Outcome> {
     let command = command::read(command::form_of(payload), payload).ok_or(Outcome::Malformed)?;
     let known = methods
         .iter()
         .position(|name| are_same(name.as_bytes(), command.method));
     let method = known.ok_or(Outcome::NotAllowed)?;
-    let deadline = match command.deadline_ms.zip(utc_ms) {
-        Some((deadline, utc_ms)) => {
+    let deadline = match command.deadline_ms {
+        Some(deadline) if utc_ms < NEVER => {
             let left_ms = deadline.checked_sub(utc_ms).ok_or(Outcome::Expired)?;
             now.saturating_add(left_ms)
         }
-        None => NEVER,
+        Some(_) | None => NEVER,
     };
     Ok(Notice::Command { method, deadline })
 }
