@@ -52,8 +52,7 @@ impl<'a> TelemetryEncoder<'a> {
         let usable = buffer.len().min(MAX_MESSAGE_BYTES);
         let buffer = buffer.get_mut(..usable).ok_or(EncodeError::Full)?;
         let len = write(buffer, |sink| {
-            sink.array(6);
-            sink.code(KIND_TELEMETRY);
+            sink.message(6, KIND_TELEMETRY);
             write_header(sink, header);
             sink.raw(&[ARRAY_U8, 0]);
         })?;
@@ -114,14 +113,12 @@ pub fn encode_clock<'a>(buffer: &'a mut [u8], clock: &Clock) -> Result<&'a [u8],
     check_number(Field::BootId, clock.boot_id)?;
     check_number(Field::UptimeMs, clock.uptime_ms)?;
     check_time(Field::UtcMs, TimeBase::Utc, clock.utc_ms)?;
-    let len = write(buffer, |sink| {
-        sink.array(4);
-        sink.code(KIND_CLOCK);
-        sink.number(clock.boot_id);
-        sink.number(clock.uptime_ms);
-        sink.signed(clock.utc_ms);
-    })?;
-    buffer.get(..len).ok_or(EncodeError::Full)
+    let mut sink = Sink::new(buffer);
+    sink.message(4, KIND_CLOCK);
+    sink.number(clock.boot_id);
+    sink.number(clock.uptime_ms);
+    sink.signed(clock.utc_ms);
+    sink.written()
 }
 
 /// Writes an event message into `buffer` and returns its bytes.
@@ -135,18 +132,16 @@ pub fn encode_event<'a>(buffer: &'a mut [u8], event: &Event<'_>) -> Result<&'a [
     if event.detail.len() > MAX_EVENT_DETAIL_BYTES {
         return Err(EncodeError::Range(Field::Detail));
     }
-    let len = write(buffer, |sink| {
-        sink.array(8);
-        sink.code(KIND_EVENT);
-        sink.code(event.time_base.code());
-        sink.number(event.boot_id);
-        sink.number(event.seq);
-        sink.signed(event.at_ms);
-        sink.code(event.state.code());
-        sink.text(event.code);
-        sink.text(event.detail);
-    })?;
-    buffer.get(..len).ok_or(EncodeError::Full)
+    let mut sink = Sink::new(buffer);
+    sink.message(8, KIND_EVENT);
+    sink.code(event.time_base.code());
+    sink.number(event.boot_id);
+    sink.number(event.seq);
+    sink.signed(event.at_ms);
+    sink.code(event.state.code());
+    sink.text(event.code);
+    sink.text(event.detail);
+    sink.written()
 }
 
 /// Runs `body` on the start of `buffer` and says how many bytes it took.

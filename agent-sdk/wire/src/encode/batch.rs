@@ -79,8 +79,7 @@ impl<'a> BatchEncoder<'a> {
         let plan = Plan::of(&mut gaps);
         let usable = buffer.len().min(MAX_MESSAGE_BYTES);
         let mut sink = Sink::new(buffer.get_mut(..usable).ok_or(EncodeError::Full)?);
-        sink.array(8);
-        sink.code(KIND_BATCH);
+        sink.message(8, KIND_BATCH);
         write_header(&mut sink, header);
         sink.code(samples);
         match &plan {

@@ -43,6 +43,15 @@ impl<'s> Sink<'s> {
         self.len = len;
     }
 
+    /// All that was written.
+    ///
+    /// # Errors
+    /// It did not fit.
+    pub(crate) fn written(self) -> Result<&'s [u8], EncodeError> {
+        let whole: &'s [u8] = self.buffer;
+        whole.get(..self.len).ok_or(EncodeError::Full)
+    }
+
     /// What was written, with one byte of it set to a count that was not known before.
     ///
     /// # Errors
@@ -70,6 +79,13 @@ impl<'s> Sink<'s> {
         for byte in bytes {
             self.byte(*byte);
         }
+    }
+
+    /// What a message of so many parts begins with.
+    #[inline(never)]
+    pub(crate) fn message(&mut self, parts: usize, kind: u8) {
+        self.array(parts);
+        self.code(kind);
     }
 
     pub(crate) fn array(&mut self, len: usize) {
