@@ -720,7 +720,7 @@ void fc_agent_machine_disconnected(FcAgentMachine *machine, uint64_t now_ms);
 // As `fc_agent_machine_metric`. `received` is NULL or has `len` bytes.
 size_t fc_agent_machine_bytes(FcAgentMachine *machine, const uint8_t *received, size_t len, uint64_t now_ms);
 
-// Writes to `event` what happened; false if nothing is left to tell.
+// Writes to `event` what happened; false, and an event of no kind, if nothing is left to tell.
 //
 // # Safety
 //

@@ -182,22 +182,18 @@ impl<'b> Heads<'b> {
     fn head(&mut self, major: u8) -> Result<u64, DecodeProblem> {
         let (first, mut rest) = self.rest.split_first().ok_or(DecodeProblem::Malformed)?;
         let low = first & 0x1F;
-        let more: u8 = match low {
-            0..=23 => 0,
-            24 => 1,
-            25 => 2,
-            26 => 4,
-            27 => 8,
-            _ => return Err(DecodeProblem::Malformed),
-        };
-        if first >> 5 != major {
+        if first >> 5 != major || low > 27 {
             return Err(DecodeProblem::Malformed);
         }
-        let mut number = if more == 0 { u64::from(low) } else { 0 };
-        for _ in 0..more {
-            let (byte, behind) = rest.split_first().ok_or(DecodeProblem::Malformed)?;
-            number = number << 8 | u64::from(*byte);
-            rest = behind;
+        let mut number = u64::from(low);
+        // 1, 2, 4 or 8 bytes follow.
+        if let Some(power) = low.checked_sub(24) {
+            number = 0;
+            for _ in 0..1_u8 << power {
+                let (byte, behind) = rest.split_first().ok_or(DecodeProblem::Malformed)?;
+                number = number << 8 | u64::from(*byte);
+                rest = behind;
+            }
         }
         self.rest = rest;
         Ok(number)
