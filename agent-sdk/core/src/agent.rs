@@ -158,7 +158,7 @@ impl<'m> Agent<'m> {
             return None;
         }
         *slot = MetricSlot::new(metric);
-        self.declared = self.declared.saturating_add(1);
+        self.declared = self.declared.wrapping_add(1);
         Some(MetricId(id))
     }
 

@@ -143,8 +143,8 @@ impl<'m> Decoder<'m> {
         }
         self.got = at.wrapping_add(1);
         // Of a message that is passed over the identifier is needed, to acknowledge it.
-        let id_at = self.topic_end();
-        if self.has_id() && (at == id_at || at == id_at.saturating_add(1)) {
+        let behind_topic = at.checked_sub(self.topic_end());
+        if self.has_id() && behind_topic.is_some_and(|bytes| bytes < 2) {
             self.id = self.id.wrapping_shl(8) | u16::from(byte);
         }
     }

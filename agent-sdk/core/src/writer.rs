@@ -42,7 +42,7 @@ impl<'a> Writer<'a> {
                 *to = *from;
             }
         }
-        self.at = self.at.saturating_add(bytes.len());
+        self.at = self.at.wrapping_add(bytes.len());
     }
 
     /// An integer of two bytes (§1.5.2).

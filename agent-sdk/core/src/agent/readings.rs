@@ -81,7 +81,7 @@ impl<'m> Readings<'m> {
         let dt_ms = u32::try_from(since(self.t0_ms, now)).map_err(|_| NoPlace)?;
         let (dt_ms, row, rows) = match last {
             Some((last_ms, row)) if dt_ms <= last_ms => (last_ms, row, self.rows),
-            Some(_) | None if self.rows < rows_max => (dt_ms, self.rows, self.rows.saturating_add(1)),
+            Some(_) | None if self.rows < rows_max => (dt_ms, self.rows, self.rows.wrapping_add(1)),
             Some(_) | None => return Err(NoPlace),
         };
         let slot = self.memory.get_mut(self.len).ok_or(NoPlace)?;
@@ -92,7 +92,7 @@ impl<'m> Readings<'m> {
             row,
             overflow,
         };
-        self.len = self.len.saturating_add(1);
+        self.len = self.len.wrapping_add(1);
         self.rows = rows;
         Ok(())
     }

@@ -52,15 +52,15 @@ fn milliseconds(object: &[u8], name: &[u8]) -> Option<u32> {
     if seconds > SECONDS_MAX {
         return None;
     }
-    u32::try_from(seconds.saturating_mul(1_000)).ok()
+    u32::try_from(seconds.wrapping_mul(1_000)).ok()
 }
 
 /// A number as JSON writes it in a name.
 fn decimal(number: u8, digits: &mut [u8; 3]) -> &[u8] {
     let [hundreds, tens, ones] = digits;
-    *hundreds = b'0'.saturating_add(number / 100);
-    *tens = b'0'.saturating_add(number / 10 % 10);
-    *ones = b'0'.saturating_add(number % 10);
+    *hundreds = b'0'.wrapping_add(number / 100);
+    *tens = b'0'.wrapping_add(number / 10 % 10);
+    *ones = b'0'.wrapping_add(number % 10);
     let leading = match number {
         0..=9 => 2,
         10..=99 => 1,

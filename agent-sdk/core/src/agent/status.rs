@@ -103,7 +103,7 @@ impl Agent<'_> {
             self.birth.is_due = false;
             return;
         };
-        let need = payload.len().saturating_add(RECORD_HEAD_BYTES + TOPIC.len());
+        let need = payload.len().wrapping_add(RECORD_HEAD_BYTES + TOPIC.len());
         if self.session.outbox_free_bytes() < need {
             return;
         }

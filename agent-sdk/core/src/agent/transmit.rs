@@ -94,7 +94,7 @@ impl Agent<'_> {
             if written == 0 {
                 return used;
             }
-            used = used.saturating_add(written);
+            used = used.wrapping_add(written);
         }
     }
 

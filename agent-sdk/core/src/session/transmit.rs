@@ -37,10 +37,10 @@ impl Session<'_> {
                 return used;
             };
             let (written, is_complete) = self.write(packet, identity, room);
-            used = used.saturating_add(written);
+            used = used.wrapping_add(written);
             if !is_complete {
                 self.current = Some(packet);
-                self.handed_over = self.handed_over.saturating_add(written);
+                self.handed_over = self.handed_over.wrapping_add(written);
                 return used;
             }
             self.current = None;
