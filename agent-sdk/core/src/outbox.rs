@@ -64,9 +64,9 @@ impl<'m> Outbox<'m> {
         self.live == 0
     }
 
-    /// Bytes that are not taken.
+    /// Bytes that are not taken. What is live lies in the memory, and so is never more.
     pub(crate) fn free(&self) -> usize {
-        self.memory.len().saturating_sub(self.live)
+        self.memory.len().wrapping_sub(self.live)
     }
 
     /// Forgets all messages. None is being written.
@@ -324,7 +324,7 @@ impl<'m> Outbox<'m> {
 
     fn remove(&mut self, at: usize) {
         let Some(record) = self.record(at) else { return };
-        self.live = self.live.saturating_sub(record.len());
+        self.live = self.live.wrapping_sub(record.len());
         if let Some(head) = self.head_mut(at) {
             mark(head, DEAD, 0);
         }

@@ -41,11 +41,13 @@ impl Agent<'_> {
             };
             // As many as fit into a message.
             let mut count = rest.clone().count();
-            let mut passed = encode(rest.clone(), &mut *self.scratch, &header, metrics);
-            while passed.is_err() && count > 1 {
+            let passed = loop {
+                let passed = encode(rest.first(count), &mut *self.scratch, &header, metrics);
+                if passed.is_ok() || count <= 1 {
+                    break passed;
+                }
                 count /= 2;
-                passed = encode(rest.first(count), &mut *self.scratch, &header, metrics);
-            }
+            };
             if let Ok(payload) = passed {
                 let message = Publish {
                     lane: Lane::Telemetry,
