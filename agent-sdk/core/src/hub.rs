@@ -43,7 +43,11 @@ mod tests {
     #[test]
     fn an_answer_has_the_digit_of_its_question() {
         assert!(is_answer(b"v1/devices/me/rpc/response/1", ANSWERS, b'1'));
-        assert!(is_answer(b"v1/devices/me/attributes/response/1", ATTRIBUTE_ANSWERS, b'1'));
+        assert!(is_answer(
+            b"v1/devices/me/attributes/response/1",
+            ATTRIBUTE_ANSWERS,
+            b'1'
+        ));
         for topic in [
             &b""[..],
             b"1",

@@ -8,12 +8,7 @@ use crate::session::{NEVER, later};
 use agent_sdk_wire::{Clock as ClockMessage, GONE, encode_clock};
 
 /// What is subscribed to: commands, and the hub's own topics for its time and for settings.
-const FILTERS: &[&str] = &[
-    "c/+",
-    hub::ANSWERS,
-    hub::ATTRIBUTES,
-    hub::ATTRIBUTE_ANSWERS,
-];
+const FILTERS: &[&str] = &["c/+", hub::ANSWERS, hub::ATTRIBUTES, hub::ATTRIBUTE_ANSWERS];
 
 /// Short messages that are to be told, as bits; the lowest goes first. The pair of clocks.
 const TELL_CLOCK: u8 = 1;
