@@ -83,6 +83,7 @@ impl Birth {
 
 impl Agent<'_> {
     /// Puts a birth message into the outbox if one is due and there is room: no reading gives way to it.
+    #[inline(never)]
     pub(super) fn send_birth(&mut self, device: &Device<'_>, now: u64) {
         if !self.session.is_online() || !self.birth.is_to_go(now) {
             return;

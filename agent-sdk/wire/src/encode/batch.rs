@@ -53,9 +53,7 @@ impl<'a> BatchEncoder<'a> {
     where
         T: Iterator<Item = u32> + Clone,
     {
-        // One more than may be, to find out that there are too many.
-        let dt_ms = dt_ms.take(MAX_SAMPLES + 1).map(Some);
-        Self::begin(buffer, header, &mut Again::new(dt_ms))
+        Self::begin(buffer, header, &mut Again::new(dt_ms.map(Some)))
     }
 
     fn begin(buffer: &'a mut [u8], header: &Header, times: &mut dyn Source) -> Result<Self, EncodeError> {
@@ -63,6 +61,9 @@ impl<'a> BatchEncoder<'a> {
         let (mut samples, mut last) = (0_u8, 0);
         while let Some(dt_ms) = times.next() {
             let dt_ms = dt_ms.unwrap_or_default();
+            if usize::from(samples) >= MAX_SAMPLES {
+                return Err(EncodeError::Range(Field::Samples));
+            }
             if samples == 0 && dt_ms != 0 {
                 return Err(EncodeError::Range(Field::DtMs));
             }
@@ -72,7 +73,7 @@ impl<'a> BatchEncoder<'a> {
             last = dt_ms;
             samples = samples.wrapping_add(1);
         }
-        if samples == 0 || usize::from(samples) > MAX_SAMPLES {
+        if samples == 0 {
             return Err(EncodeError::Range(Field::Samples));
         }
         let mut gaps = Run::new(times, Part::Gaps);
@@ -113,9 +114,7 @@ impl<'a> BatchEncoder<'a> {
     where
         V: Iterator<Item = Option<i32>> + Clone,
     {
-        // One more than may be, to find out that there are too many.
-        let values = values.take(MAX_SAMPLES + 1).map(|value| value.map(ordered));
-        self.put_column(channel, &mut Again::new(values))
+        self.put_column(channel, &mut Again::new(values.map(|value| value.map(ordered))))
     }
 
     fn put_column(&mut self, channel: u8, values: &mut dyn Source) -> Result<(), EncodeError> {
@@ -128,6 +127,10 @@ impl<'a> BatchEncoder<'a> {
         while let Some(value) = values.next() {
             count += 1;
             is_sparse |= value.is_none();
+            // Not only at the end, which may never come.
+            if count > samples {
+                break;
+            }
         }
         if count != samples {
             return Err(EncodeError::Range(Field::Values));
