@@ -35,6 +35,7 @@ pub use encode::{
 };
 #[cfg(feature = "alloc")]
 pub use message::{Message, Sample, decode_telemetry};
+pub use series::{Source, ordered};
 pub use types::{Clock, Event, EventState, Header, Lane, TimeBase, Value};
 
 /// The telemetry message `[1, time_base, boot_id, seq, t0_ms, samples]`.

@@ -7,7 +7,8 @@
 mod plan;
 
 use crate::DecodeProblem;
-pub(crate) use plan::{Part, Plan, Run, Source, ordered};
+pub(crate) use plan::{Part, Plan, Run};
+pub use plan::{Source, ordered};
 
 /// Flag in the head of a column that has no reading at some samples: a bitmap follows the head.
 pub(crate) const SPARSE: u8 = 0x40;

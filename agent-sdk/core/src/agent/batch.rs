@@ -4,7 +4,7 @@ use super::readings::{Samples, time_of, value_of};
 use super::{Agent, MetricSlot, uptime};
 use crate::publish::{Overflow, Publish, Qos};
 use crate::session::{NEVER, later};
-use agent_sdk_wire::{BatchEncoder, EncodeError, Header, Lane, TimeBase};
+use agent_sdk_wire::{BatchEncoder, EncodeError, Header, Lane, Source, TimeBase, ordered};
 
 impl Agent<'_> {
     /// When the open batch has to be closed; [`NEVER`] if there is none.
@@ -75,16 +75,50 @@ fn encode<'s>(
     header: &Header,
     metrics: &[MetricSlot],
 ) -> Result<&'s [u8], EncodeError> {
-    let first = samples.clone().next().map_or(0, time_of);
-    let times = samples.clone().map(move |sample| time_of(sample).saturating_sub(first));
-    let mut batch = BatchEncoder::new(buffer, header, times)?;
+    let mut cells = Cells::new(samples);
+    let mut batch = BatchEncoder::of_source(buffer, header, &mut cells)?;
     let mut last = 0;
-    while let Some((index, channel)) = next_channel(metrics, samples.overflow(), last) {
-        let values = samples.clone().map(move |sample| value_of(sample, index));
-        batch.column(channel, values)?;
+    while let Some((index, channel)) = next_channel(metrics, cells.all.overflow(), last) {
+        cells.metric = Some(index);
+        cells.restart();
+        batch.column_of(channel, &mut cells)?;
         last = channel;
     }
     batch.finish()
+}
+
+/// What a batch is made of: the times of its samples, or the values of one metric.
+struct Cells<'r> {
+    all: Samples<'r>,
+    rest: Samples<'r>,
+    first_ms: u32,
+    /// The number of the metric; `None` for times.
+    metric: Option<u8>,
+}
+
+impl<'r> Cells<'r> {
+    fn new(samples: Samples<'r>) -> Self {
+        Self {
+            first_ms: samples.clone().next().map_or(0, time_of),
+            rest: samples.clone(),
+            all: samples,
+            metric: None,
+        }
+    }
+}
+
+impl Source for Cells<'_> {
+    fn restart(&mut self) {
+        self.rest = self.all.clone();
+    }
+
+    fn next(&mut self) -> Option<Option<u32>> {
+        let sample = self.rest.next()?;
+        Some(match self.metric {
+            Some(metric) => value_of(sample, metric).map(ordered),
+            None => Some(time_of(sample).saturating_sub(self.first_ms)),
+        })
+    }
 }
 
 /// The metric with this policy whose channel follows `last`: its number, and the channel.

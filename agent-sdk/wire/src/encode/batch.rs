@@ -53,10 +53,14 @@ impl<'a> BatchEncoder<'a> {
     where
         T: Iterator<Item = u32> + Clone,
     {
-        Self::begin(buffer, header, &mut Again::new(dt_ms.map(Some)))
+        Self::of_source(buffer, header, &mut Again::new(dt_ms.map(Some)))
     }
 
-    fn begin(buffer: &'a mut [u8], header: &Header, times: &mut dyn Source) -> Result<Self, EncodeError> {
+    /// As [`BatchEncoder::new`], for a program that has a source of its own.
+    ///
+    /// # Errors
+    /// As [`BatchEncoder::new`].
+    pub fn of_source(buffer: &'a mut [u8], header: &Header, times: &mut dyn Source) -> Result<Self, EncodeError> {
         check_header(header)?;
         let (mut samples, mut last) = (0_u8, 0);
         while let Some(dt_ms) = times.next() {
@@ -114,10 +118,14 @@ impl<'a> BatchEncoder<'a> {
     where
         V: Iterator<Item = Option<i32>> + Clone,
     {
-        self.put_column(channel, &mut Again::new(values.map(|value| value.map(ordered))))
+        self.column_of(channel, &mut Again::new(values.map(|value| value.map(ordered))))
     }
 
-    fn put_column(&mut self, channel: u8, values: &mut dyn Source) -> Result<(), EncodeError> {
+    /// As [`BatchEncoder::column`], for a program that has a source of its own.
+    ///
+    /// # Errors
+    /// As [`BatchEncoder::column`].
+    pub fn column_of(&mut self, channel: u8, values: &mut dyn Source) -> Result<(), EncodeError> {
         // Id 0 falls out here as well.
         if channel <= self.last_channel {
             return Err(EncodeError::Order(Field::ChannelId));

@@ -4,19 +4,20 @@
 use super::{CONSTANT, ESCAPE, ESCAPED_BITS, LOW_BITS_MAX};
 use crate::encode::Sink;
 
-/// Numbers that are gone through several times, each time from their beginning. Behind a pointer, so that one copy of the code
-/// serves every iterator: firmware pays for each.
-pub(crate) trait Source {
+/// Times or values of a batch, which are gone through several times. Behind a pointer, so that one copy of the code serves
+/// all: firmware pays for each.
+pub trait Source {
+    /// Back to the beginning, where it is at first.
     fn restart(&mut self);
-    /// The next number, which may be none; `None` at the end. A signed one is given by [`ordered`].
+    /// The next number, which may be none; `None` at the end. A value is given by [`ordered`].
     fn next(&mut self) -> Option<Option<u32>>;
 }
 
 /// The highest bit, which tells the sign of a stored integer.
 const SIGN: u32 = 1 << 31;
 
-/// A signed number as one without a sign: of two the same one is the larger, and they are as far apart.
-pub(crate) fn ordered(number: i32) -> u32 {
+/// A value, as [`Source`] gives it: a number without a sign. Of two the same one is the larger, and they are as far apart.
+pub fn ordered(number: i32) -> u32 {
     number as u32 ^ SIGN
 }
 
