@@ -60,7 +60,7 @@ impl<'a> BatchEncoder<'a> {
     ///
     /// # Errors
     /// As [`BatchEncoder::new`].
-    pub fn of_source(buffer: &'a mut [u8], header: &Header, times: &mut dyn Source) -> Result<Self, EncodeError> {
+    pub fn of_source<S: Source>(buffer: &'a mut [u8], header: &Header, times: &mut S) -> Result<Self, EncodeError> {
         check_header(header)?;
         let (mut samples, mut last) = (0_u8, 0);
         while let Some(dt_ms) = times.next() {
@@ -125,7 +125,7 @@ impl<'a> BatchEncoder<'a> {
     ///
     /// # Errors
     /// As [`BatchEncoder::column`].
-    pub fn column_of(&mut self, channel: u8, values: &mut dyn Source) -> Result<(), EncodeError> {
+    pub fn column_of<S: Source>(&mut self, channel: u8, values: &mut S) -> Result<(), EncodeError> {
         // Id 0 falls out here as well.
         if channel <= self.last_channel {
             return Err(EncodeError::Order(Field::ChannelId));
@@ -189,7 +189,7 @@ fn start_run(sink: &mut Sink<'_>, plan: &Plan, bitmap_bytes: usize) {
 }
 
 /// One bit a sample, set where there is a reading; the first sample is the lowest bit of the first byte.
-fn write_bitmap(values: &mut dyn Source, sink: &mut Sink<'_>) {
+fn write_bitmap<S: Source>(values: &mut S, sink: &mut Sink<'_>) {
     let (mut byte, mut used) = (0_u8, 0_u8);
     values.restart();
     while let Some(value) = values.next() {

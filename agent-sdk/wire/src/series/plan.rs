@@ -4,8 +4,8 @@
 use super::{CONSTANT, ESCAPE, ESCAPED_BITS, LOW_BITS_MAX};
 use crate::encode::Sink;
 
-/// Times or values of a batch, which are gone through several times. Behind a pointer, so that one copy of the code serves
-/// all: firmware pays for each.
+/// Times or values of a batch, which are gone through several times. Firmware gives both by one type: the code is there once
+/// for each.
 pub trait Source {
     /// Back to the beginning, where it is at first.
     fn restart(&mut self);
@@ -50,8 +50,8 @@ impl Code {
 }
 
 /// The numbers of a part of a source, and the codes of their differences.
-pub(crate) struct Run<'r> {
-    source: &'r mut dyn Source,
+pub(crate) struct Run<'r, S> {
+    source: &'r mut S,
     part: Part,
     /// The last number of the source.
     last: Option<u32>,
@@ -60,8 +60,8 @@ pub(crate) struct Run<'r> {
     step: u32,
 }
 
-impl<'r> Run<'r> {
-    pub(crate) fn new(source: &'r mut dyn Source, part: Part) -> Self {
+impl<'r, S: Source> Run<'r, S> {
+    pub(crate) fn new(source: &'r mut S, part: Part) -> Self {
         Self {
             source,
             part,
@@ -176,7 +176,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// `None` of no numbers.
-    pub(crate) fn of(run: &mut Run<'_>) -> Option<Self> {
+    pub(crate) fn of<S: Source>(run: &mut Run<'_, S>) -> Option<Self> {
         run.restart(1);
         let first = run.next_number()?;
         let step = run.common_step();
@@ -215,7 +215,7 @@ impl Plan {
     }
 
     /// Writes what follows the head, of the same numbers.
-    pub(crate) fn write(&self, run: &mut Run<'_>, sink: &mut Sink<'_>) {
+    pub(crate) fn write<S: Source>(&self, run: &mut Run<'_, S>, sink: &mut Sink<'_>) {
         self.write_start(sink);
         if self.low_bits == CONSTANT {
             return;
