@@ -80,8 +80,6 @@ pub enum Unsent {
 ///     .event(EventState::Raised, "E21", "drain", 2_200)
 ///     .expect("there is room");
 /// ```
-///
-/// The session lies in front: what is called for it then has the agent's own address.
 pub struct Agent<'m> {
     session: Session<'m>,
     metrics: &'m mut [MetricSlot],

@@ -48,8 +48,6 @@ enum Phase {
 ///
 /// After [`Event::Disconnected`] the transport is closed and [`Self::handle_disconnected`] called. `now` is
 /// milliseconds of uptime and never goes back.
-///
-/// The order of its fields is one of flash: short instructions reach what lies in front.
 pub struct Session<'m> {
     phase: Phase,
     to_subscribe: bool,

@@ -6,8 +6,13 @@ use crate::pointers::{bytes, room, text};
 use crate::types::{
     FC_AGENT_ABI, FC_AGENT_ABI_VERSION, FC_AGENT_MEMORY, FC_AGENT_NULL, FC_AGENT_NUMBER, FC_AGENT_TEXT, FcAgentSettings,
 };
-use agent_sdk_core::{Agent, Config, Crash, Credentials, Device, Memory, MetricSlot, Reading, ResetReason};
+use agent_sdk_core::{Agent, Config, Crash, Credentials, Device, Memory, MetricSlot, Overflow, Reading, ResetReason};
 use core::ffi::{c_char, c_void};
+
+const _: () = assert!(
+    Overflow::DropOldest as u8 == 0,
+    "slots and readings of zeros have a policy"
+);
 
 /// Memory that is not given to anything yet.
 struct Rest {

@@ -146,6 +146,8 @@ fn the_encoder_refuses_what_the_contract_does() {
     let begun = |times: &[u32]| BatchEncoder::new(&mut [0; 256], &HEADER, times.iter().copied()).map(|_| ());
     assert_eq!(begun(&[]), Err(EncodeError::Range(Field::Samples)));
     assert_eq!(begun(&[0; MAX_SAMPLES + 1]), Err(EncodeError::Range(Field::Samples)));
+    let endless = BatchEncoder::new(&mut [0; 256], &HEADER, std::iter::repeat(0)).map(|_| ());
+    assert_eq!(endless, Err(EncodeError::Range(Field::Samples)));
     assert_eq!(begun(&[1, 2]), Err(EncodeError::Range(Field::DtMs)));
     assert_eq!(begun(&[0, 2, 1]), Err(EncodeError::Order(Field::DtMs)));
     let mut encoder = BatchEncoder::new(&mut buffer, &HEADER, [0, 5].into_iter()).unwrap();
@@ -155,6 +157,10 @@ fn the_encoder_refuses_what_the_contract_does() {
     );
     assert_eq!(
         encoder.column(1, [Some(1); 3].into_iter()),
+        Err(EncodeError::Range(Field::Values))
+    );
+    assert_eq!(
+        encoder.column(3, std::iter::repeat(Some(1))),
         Err(EncodeError::Range(Field::Values))
     );
     assert_eq!(encoder.column(2, [Some(1); 2].into_iter()), Ok(()));
