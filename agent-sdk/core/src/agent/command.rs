@@ -70,6 +70,7 @@ impl CommandId {
 
 impl<'a> CommandName<'a> {
     /// As [`CommandId::new`].
+    #[inline(always)]
     pub fn new(id: &'a [u8], is_json: bool) -> Option<Self> {
         let form = if is_json { Form::Json } else { Form::Cbor };
         is_id(id).then_some(Self { bytes: id, form })
