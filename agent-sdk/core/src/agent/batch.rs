@@ -108,6 +108,7 @@ impl<'r> Cells<'r> {
 }
 
 impl Source for Cells<'_> {
+    #[inline(always)]
     fn restart(&mut self) {
         self.rest = self.all.clone();
     }

@@ -139,6 +139,7 @@ impl Agent<'_> {
     }
 
     /// As [`Self::poll_event`], without what an event lends: for a caller that has a form of its own for it.
+    #[inline(always)]
     pub fn poll_notice(&mut self, now: u64) -> Option<Notice> {
         loop {
             return Some(match self.session.poll_told()? {

@@ -111,6 +111,7 @@ impl<'m> Readings<'m> {
         self.rows = 0;
     }
 
+    #[inline(always)]
     fn all(&self) -> &[Reading] {
         self.memory.get(..self.len).unwrap_or_default()
     }
