@@ -204,7 +204,7 @@ fn a_second_fault_is_told_apart_while_the_first_one_stands() {
         (pump, grown(number, 75, 0.04).min(0.8))
     };
     let rows = runs(&model, 0..110, moved);
-    let steps: Vec<_> = score_rows(&model, 40, &rows).map(Result::unwrap).flatten().collect();
+    let steps: Vec<_> = score_rows(&model, 40, &rows).flat_map(Result::unwrap).collect();
     let told: Vec<(usize, String, f32)> = steps
         .iter()
         .enumerate()

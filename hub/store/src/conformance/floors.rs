@@ -53,7 +53,10 @@ pub(super) async fn floors_are_kept_by_fleet_and_tenants_stay_apart(h: &dyn Harn
     learned(&*store, "acme").await;
     learned(&*store, "beta").await;
     let other = floors("acme", "WM-8", month().plus(-1));
-    store.save_floors(std::slice::from_ref(&other), month().plus(-1)).await.unwrap();
+    store
+        .save_floors(std::slice::from_ref(&other), month().plus(-1))
+        .await
+        .unwrap();
     drop(store);
     let store = place.hub().await;
     let acme = [floors("acme", "WM-7", month()), other];

@@ -94,7 +94,7 @@ impl<'a> Fixed<'a> {
     }
 
     /// Classes that open a ticket, or may be called about, and are not the one that the alarm stands for; none while that has no name.
-    pub(super) fn apart<'s>(self, seen: &'s [Seen], standing: Option<u8>) -> impl Iterator<Item = &'s Seen> {
+    pub(super) fn apart(self, seen: &[Seen], standing: Option<u8>) -> impl Iterator<Item = &Seen> {
         let others = seen.iter().filter(|one| one.score >= 1.0 || one.may_call);
         others.filter(move |one| standing.is_some_and(|fault| !self.are_same(fault, one.fault)))
     }

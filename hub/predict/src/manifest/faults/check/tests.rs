@@ -21,6 +21,9 @@ fn file() -> FaultsFile {
     toml::from_str(FAULTS).unwrap()
 }
 
+/// Changes a file, and looks at what the refusal says.
+type Case<'a> = dyn FnMut(&dyn Fn(&mut FaultsFile), &str, &str) + 'a;
+
 #[test]
 fn a_file_is_what_the_detector_goes_by() {
     let named = file().named(&manifest(), &profile()).unwrap();
@@ -91,14 +94,13 @@ fn each_wrong_entry_is_refused_by_name_with_what_to_write() {
         "before it",
     );
     case(&|f| f.figures[4].sum[0].by = f64::NAN, "figure \"spun\"", "finite `by`");
-    let rows =
-        |change: &dyn Fn(&mut RowsRule), what: &str, case: &mut dyn FnMut(&dyn Fn(&mut FaultsFile), &str, &str)| {
-            case(
-                &|f| change(f.figures[0].rows.as_mut().unwrap()),
-                "figure \"pump\"",
-                what,
-            );
-        };
+    let rows = |change: &dyn Fn(&mut RowsRule), what: &str, case: &mut Case<'_>| {
+        case(
+            &|f| change(f.figures[0].rows.as_mut().unwrap()),
+            "figure \"pump\"",
+            what,
+        );
+    };
     rows(&|r| r.channel = "pressure".into(), "no channel \"pressure\"", &mut case);
     rows(&|r| r.phases.clear(), "phases", &mut case);
     rows(&|r| r.per.as_mut().unwrap().reference = 0.0, "`per`", &mut case);
