@@ -5,6 +5,7 @@ use crate::situation;
 use crate::store::{PostgresStore, commit};
 use hub_core::actor::Actor;
 use hub_core::baseline::{Baseline, Firmware, RESTARTS_KEPT, Restart};
+use hub_core::finding::FindingState;
 use hub_core::id::ApplianceId;
 use hub_core::situation::Changes;
 use hub_core::ticket::TicketCategory;
@@ -125,8 +126,9 @@ pub(crate) async fn of_appliance(store: &PostgresStore, actor: &Actor, appliance
             .await
             .map_err(db)?;
     let query = format!(
-        "select exists (select from finding where appliance = $1 and state = 'open') \
+        "select exists (select from finding where appliance = $1 and state = '{}') \
            or exists (select from ticket where appliance = $1 and category <> '{}' and finding is not null) as holds",
+        FindingState::Open.name(),
         TicketCategory::Resolved.name()
     );
     let holds = sqlx::query(&query)

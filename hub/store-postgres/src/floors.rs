@@ -6,6 +6,7 @@ use crate::store::PostgresStore;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::budget::Month;
+use hub_core::finding::FindingState;
 use hub_core::id::{ApplianceId, TenantId};
 use hub_core::ticket::TicketCategory;
 use hub_store::budget::check_tenant;
@@ -16,7 +17,8 @@ use serde_json::Value;
 use sqlx::postgres::PgRow;
 
 /// Appliances `a` one by one in order of their ids, with what their detectors say `w` and hold. Those of which something was found are
-/// left out, and those whose baseline starts over and whose detector does not know it yet. Of a ticket `{resolved}` says that it is closed.
+/// left out, and those whose baseline starts over and whose detector does not know it yet. `{found}` says that a finding is
+/// there, and `{resolved}` that a ticket is closed.
 const WANDERED: &str = concat!(
     "select a.id, ",
     appliance_model!(),
@@ -27,7 +29,7 @@ const WANDERED: &str = concat!(
      cross join lateral (select state from checkpoint where appliance = a.id and model = $2 offset 0) c \
      where a.tenant = $1 and a.profile = $3 and a.id > $4 and w.since <= $5 \
        and not exists (select from checkpoint r where r.appliance = a.id and r.restarted) \
-       and not exists (select from finding f where f.appliance = a.id and f.state = 'open') \
+       and not exists (select from finding f where f.appliance = a.id and f.state = '{found}') \
        and not exists (select from ticket t where t.appliance = a.id and (t.category <> '{resolved}' and t.finding is not null \
          or t.closed_at >= w.since and t.outcome->>'verdict' in ('right', 'other_fault'))) \
      order by a.id limit $6"
@@ -59,7 +61,9 @@ impl FloorStore for PostgresStore {
         after: Option<ApplianceId>,
         limit: usize,
     ) -> Result<Vec<Wandered>> {
-        let statement = WANDERED.replace("{resolved}", TicketCategory::Resolved.name());
+        let statement = WANDERED
+            .replace("{found}", FindingState::Open.name())
+            .replace("{resolved}", TicketCategory::Resolved.name());
         let query = || {
             sqlx::query(&statement)
                 .bind(fleet.tenant.as_str())
