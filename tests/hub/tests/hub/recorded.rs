@@ -98,7 +98,9 @@ async fn score(lab: &Lab, input: &Path) -> (Option<String>, String) {
     let rows: Vec<Vec<&str>> = scored.lines().skip(1).map(|line| line.split(',').collect()).collect();
     let recorded = std::fs::read_to_string(input).unwrap().lines().count() - 1;
     assert_eq!(rows.len(), recorded, "a row for each row");
-    let first = rows.iter().find(|row| row[2] == "1").map(|row| row[0].to_owned());
+    // A step ends with the row before the one that begins the next step, and it is by that one that a file tells it.
+    let told = rows.iter().position(|row| row[2] == "1");
+    let first = told.map(|row| rows[row - 1][0].to_owned());
     (first, rows[rows.len() - 1][0].to_owned())
 }
 

@@ -75,7 +75,7 @@ async fn streams(lab: &Lab) -> Vec<Stream> {
     write_synthetic(&synthetic);
     let mut all = vec![stream(lab, "synthetic", "washing-machine", synthetic).await];
     if let Some(data) = recorded_data() {
-        let worn = data.join("skab/valve1/6.csv");
+        let worn = data.join("skab/valve1/12.csv");
         all.push(stream(lab, "recorded", "pump-rig", worn).await);
     }
     all
