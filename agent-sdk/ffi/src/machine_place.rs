@@ -14,6 +14,19 @@ const _: () = assert!(
     "slots and readings of zeros have a policy"
 );
 
+/// [`FcAgentMachine::place`] writes these parts one by one. One that is new has to be written there as well.
+const _: fn(FcAgentMachine) = |machine| {
+    let FcAgentMachine { agent: _, device } = machine;
+    let Device {
+        client_id: _,
+        credentials: _,
+        topic_prefix: _,
+        model: _,
+        firmware: _,
+        reset: _,
+    } = device;
+};
+
 /// Memory that is not given to anything yet.
 struct Rest {
     at: *mut u8,

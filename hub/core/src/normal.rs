@@ -121,7 +121,7 @@ pub enum NoNormal {
     NoModel,
     /// No state was saved yet: no reading has come, or the first ones came a short while ago.
     NothingSaved,
-    /// The baseline was restarted, by a repair or with another owner, and nothing was saved since.
+    /// The baseline was restarted, by a repair or with another owner, profile or firmware, and nothing was saved since.
     Restarted,
     /// What was saved is of another model or version, or of other features: the normal is learned again from the next readings.
     OtherModel,

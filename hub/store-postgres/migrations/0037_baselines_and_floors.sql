@@ -11,7 +11,7 @@ create table firmware (
 ) with (fillfactor = 70);
 create index firmware_changed on firmware (appliance) where told <> baseline;
 insert into firmware (appliance, told, told_at, baseline, restarts)
-    select appliance, firmware, at, firmware, 0 from appliance_birth where firmware <> '';
+    select appliance, btrim(firmware), at, btrim(firmware), 0 from appliance_birth where btrim(firmware) <> '';
 
 -- Why baselines have started over: the newest of each appliance.
 create table baseline_restart (

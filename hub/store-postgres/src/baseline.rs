@@ -207,6 +207,9 @@ pub(crate) async fn save(conn: &mut PgConnection, changes: &Changes) -> Result<(
     .execute(&mut *conn)
     .await
     .map_err(db)?;
+    if changes.firmware.is_empty() {
+        return Ok(());
+    }
     let firmware = changes.firmware.values();
     sqlx::query(
         "update firmware f set baseline = k.baseline, restarts = k.restarts, restarted_at = k.restarted_at \

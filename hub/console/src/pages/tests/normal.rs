@@ -26,7 +26,7 @@ fn each_feature_has_its_normal_what_is_harmless_and_how_far_it_is_away() {
         "Watched by washing-machine/1",
         "Learned from 42 programme runs",
         "Watched without a break since 22 Nov 08:30",
-        "Steps compared since then 118",
+        "Steps compared with the normal 118",
         "drain-pump current 0.31 A 0.30 A ± 12.0 % (floor 10.0 %) 0.36 A +1.25 (from the first normal \u{2212}0.50)",
         "water temperature 40.2 °C – ± 2.25 °C (floor 2.00 °C) 39.5 °C ▲ not compared: it has had no value lately",
         "spin_&lt;b&gt; not compared: too little of the calibration had it",
@@ -63,7 +63,7 @@ fn learning_says_how_far_it_is_and_what_holds_it_up() {
         "“motor current” moves from one state to another",
     ];
     contains(Language::En, learning(NormalStage::Calibrating), &english);
-    let given_up = ["No stretch of one state was found for long", english[1]];
+    let given_up = ["For a long time no stretch of one state has been found", english[1]];
     contains(Language::En, learning(NormalStage::CannotCalibrate), &given_up);
     let chinese = [
         "已有 12，需要 40 个运行时段（每段 24 小时）",
@@ -105,7 +105,13 @@ fn every_count_and_every_reason_has_words_in_both_languages() {
         assert_eq!(reasons.len(), NoNormal::VARIANTS.len());
     }
     let restarted = page(Language::En, &Err(NoNormal::Restarted));
-    assert!(restarted.contains("learning began again after a repair"), "{restarted}");
+    assert!(
+        restarted.contains("a repair or with another owner, profile or firmware"),
+        "{restarted}"
+    );
     let restarted = page(Language::ZhCn, &Err(NoNormal::Restarted));
-    assert!(restarted.contains("维修或更换用户后已重新开始学习"), "{restarted}");
+    assert!(
+        restarted.contains("维修或更换用户、档案、固件后已重新开始学习"),
+        "{restarted}"
+    );
 }
