@@ -238,6 +238,13 @@ fn a_second_fault_is_told_apart_while_the_first_one_stands() {
             .clone()
             .all(|one| one.top[0].channel == "spun" && one.model_hash.is_some())
     );
+    let since = last.prediction.as_ref().unwrap().since;
+    let own: Vec<_> = apart.clone().map(|one| one.since).collect();
+    assert!(own[0] > since, "not since the first fault came");
+    assert!(
+        own.iter().all(|one| *one == own[0]),
+        "told again, it is since the same run"
+    );
     assert!(apart.count() >= 1);
 }
 
