@@ -11,7 +11,7 @@ use super::generic::shares;
 use crate::batch::GROWN;
 use crate::course::Course;
 use crate::features::Step;
-use crate::generic::{self, ChannelBaseline, NamedStep, NamedUnit, Signs, Speed, Told, Unit};
+use crate::generic::{self, ChannelBaseline, NamedStep, NamedUnit, Signs, Speed, Unit};
 use crate::manifest::{Kit, Manifest};
 use crate::model::{Model, Rules};
 use crate::resampler::Completed;
@@ -177,7 +177,7 @@ impl Own {
 
     fn said(&mut self, told: &NamedStep, step: &Step, figures: &[Option<f64>], fixed: Fixed<'_>) -> Option<Said> {
         let Some(sign) = &told.sign else {
-            self.end();
+            (self.since, self.alarm, self.apart) = (None, None, Vec::new());
             return None;
         };
         let threshold = fixed.rule.faults.threshold;
@@ -224,11 +224,6 @@ impl Own {
             prediction,
             apart,
         })
-    }
-
-    /// No alarm stands any more.
-    fn end(&mut self) {
-        (self.since, self.alarm, self.apart) = (None, None, Vec::new());
     }
 
     /// The alarm as it stands with this run. It is named when it rises, or as soon as a fault is seen in what had no name; another fault
@@ -292,16 +287,6 @@ impl Own {
             .map(|(i, (apart, figure))| figure.and(apart).map(|apart| apart / (FOUR * usual(i))));
         all.extend(apart);
         all
-    }
-
-    /// Takes what the hub was told of the appliance.
-    pub(super) fn told(&mut self, kit: &Kit, told: Told) {
-        let Some(rule) = kit.rule() else { return };
-        self.unit.told(rule, told);
-        match told {
-            Told::Changed => {}
-            Told::Repaired => self.end(),
-        }
     }
 
     /// Adds a run that is concluded to what a ticket draws.
