@@ -104,7 +104,7 @@ pub struct Batch {
     pub failed: Vec<Failed>,
 }
 
-/// Detectors of many appliances, each under its model. Two models of the same family and version must be one.
+/// Detectors of many appliances, each under its model. Two models of the same family and version must be one, but for floors of fleets.
 #[derive(Default)]
 pub struct Detectors {
     watched: HashMap<ApplianceId, Watched>,
@@ -296,7 +296,7 @@ impl Watched {
 
     fn news(&mut self, row: &RowRef, verdict: &Verdict) -> Option<Observation> {
         let appliance = row.appliance;
-        let ended = self.alarming && !verdict.alarm && !verdict.calibrating;
+        let ended = self.alarming && !verdict.alarm;
         self.alarming = verdict.alarm;
         if ended {
             self.told = None;
@@ -336,5 +336,60 @@ fn dequantise(row: &StoredRow, profile: &ApplianceProfile) -> Row {
     Row {
         at: row.at,
         values: profile.channels.iter().map(value).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use std::path::Path;
+
+    fn verdict(calibrating: bool) -> Verdict {
+        Verdict {
+            at: Timestamp::UNIX_EPOCH,
+            calibrating,
+            judged: !calibrating,
+            score: 0.0,
+            held: 0.0,
+            baseline_score: 0.0,
+            autoencoder_score: 0.0,
+            alarm: false,
+            prediction: None,
+            apart: vec![],
+            contributions: vec![],
+            values: vec![],
+            suspect: vec![],
+        }
+    }
+
+    /// Figures that had never come begin to, and more of them are learned than compared: nobody would tell the end later.
+    #[test]
+    fn an_alarm_whose_detector_learns_again_ends() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/evaluation/pump-rig-1");
+        let model = Arc::new(Model::load(&folder).unwrap());
+        let row = RowRef {
+            place: (0, 1),
+            appliance: ApplianceId(1),
+            trace: TraceId::new(Timestamp::UNIX_EPOCH, [0; 10]),
+        };
+        let appliance = row.appliance;
+        for calibrating in [false, true] {
+            let mut watched = Watched {
+                detector: Detector::new(&model),
+                model: model.clone(),
+                alarming: true,
+                told: Some(Told {
+                    class: "flow_loss".to_owned(),
+                    probability: 0.3,
+                    score: 1.2,
+                }),
+                standing: None,
+            };
+            let told = watched.news(&row, &verdict(calibrating));
+            assert_eq!(told, Some(Observation::Clear { appliance }));
+            assert!(watched.told.is_none() && !watched.alarming);
+            assert_eq!(watched.news(&row, &verdict(calibrating)), None, "once");
+        }
     }
 }

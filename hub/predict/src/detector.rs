@@ -23,7 +23,6 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::{Baseline, Deviation, Moments};
 use crate::evidence::Recent;
 use crate::features::{Sensors, Step};
-use crate::generic::Told;
 use crate::manifest::Manifest;
 use crate::model::{Model, Rules};
 use crate::naming;
@@ -181,20 +180,6 @@ impl Detector {
             Stage::Generic(own) => own.alarming(),
             Stage::Named(own) => own.alarming(),
             Stage::Calibrating(_) | Stage::Watching(_) => self.persistence.alarm(),
-        }
-    }
-
-    /// Takes what the hub was told of the appliance before its next reading. A detector of named faults keeps what had grown before a
-    /// change; every other one learns its baseline again, and an alarm that stands is not told of any more.
-    pub fn told(&mut self, model: &Model, what: Told) {
-        match (&mut self.stage, model.rules().kit) {
-            (Stage::Named(own), Some(kit)) => {
-                own.told(kit, what);
-                self.calibrated = own.calibration().map_or(self.calibrate, |(have, _)| have);
-            }
-            (Stage::Calibrating(_) | Stage::Watching(_) | Stage::Generic(_) | Stage::Named(_), _) => {
-                *self = Self::with_calibration(model, self.calibrate);
-            }
         }
     }
 

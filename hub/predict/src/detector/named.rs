@@ -11,7 +11,7 @@ use super::generic::shares;
 use crate::batch::GROWN;
 use crate::course::Course;
 use crate::features::Step;
-use crate::generic::{self, ChannelBaseline, NamedStep, NamedUnit, Signs, Speed, Told, Unit};
+use crate::generic::{self, ChannelBaseline, NamedStep, NamedUnit, Signs, Speed, Unit};
 use crate::manifest::{Kit, Manifest};
 use crate::model::{Model, Rules};
 use crate::resampler::Completed;
@@ -54,6 +54,8 @@ struct Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Apart {
     fault: u8,
+    /// Run with which it was told first.
+    since: Timestamp,
     /// Score with which it was told last.
     told: f32,
     may_call: bool,
@@ -175,7 +177,7 @@ impl Own {
 
     fn said(&mut self, told: &NamedStep, step: &Step, figures: &[Option<f64>], fixed: Fixed<'_>) -> Option<Said> {
         let Some(sign) = &told.sign else {
-            self.end();
+            (self.since, self.alarm, self.apart) = (None, None, Vec::new());
             return None;
         };
         let threshold = fixed.rule.faults.threshold;
@@ -190,18 +192,22 @@ impl Own {
         if sign.alarm {
             let seen = fixed.seen(sign);
             let alarm = self.stand(&seen, unnamed_score, fixed);
-            let of = |fault: Option<u8>, score: f32, may_call: bool| FaultPrediction {
+            let of = |fault: Option<u8>, score: f32, may_call: bool, since: Timestamp| FaultPrediction {
                 at: step.at,
-                since: self.since.unwrap_or(step.at),
+                since,
                 top: self.causes(fault, told, fixed),
                 ..fixed.predicted(fault, score, may_call)
             };
-            prediction = Some(of(alarm.fault, alarm.peak, alarm.may_call));
+            let since = self.since.unwrap_or(step.at);
+            prediction = Some(of(alarm.fault, alarm.peak, alarm.may_call, since));
             let news = fixed.apart(&seen, alarm.fault).filter(|one| self.is_news(one, fixed));
             let news: Vec<&Seen> = news.collect();
             let may_call = |one: &Seen| one.may_call || self.known(one, fixed).is_some_and(|known| known.may_call);
-            apart.extend(news.iter().map(|one| of(Some(one.fault), one.score, may_call(one))));
-            news.into_iter().for_each(|one| self.note_apart(one, fixed));
+            // The first fault may have stood for months.
+            let since = |one: &Seen| self.known(one, fixed).map_or(step.at, |known| known.since);
+            let news_of = |one: &&Seen| of(Some(one.fault), one.score, may_call(one), since(one));
+            apart.extend(news.iter().map(news_of));
+            news.into_iter().for_each(|one| self.note_apart(one, step.at, fixed));
         } else {
             (self.alarm, self.apart) = (None, Vec::new());
         }
@@ -218,11 +224,6 @@ impl Own {
             prediction,
             apart,
         })
-    }
-
-    /// No alarm stands any more.
-    fn end(&mut self) {
-        (self.since, self.alarm, self.apart) = (None, None, Vec::new());
     }
 
     /// The alarm as it stands with this run. It is named when it rises, or as soon as a fault is seen in what had no name; another fault
@@ -265,11 +266,12 @@ impl Own {
         known.is_none_or(|known| one.score >= GROWN * known.told || one.may_call && !known.may_call)
     }
 
-    fn note_apart(&mut self, one: &Seen, fixed: Fixed<'_>) {
+    fn note_apart(&mut self, one: &Seen, at: Timestamp, fixed: Fixed<'_>) {
         let known = self.known(one, fixed);
         self.apart.retain(|known| !fixed.are_same(known.fault, one.fault));
         self.apart.push(Apart {
             fault: one.fault,
+            since: known.map_or(at, |known| known.since),
             told: known.map_or(one.score, |known| known.told.max(one.score)),
             may_call: one.may_call || known.is_some_and(|known| known.may_call),
         });
@@ -285,16 +287,6 @@ impl Own {
             .map(|(i, (apart, figure))| figure.and(apart).map(|apart| apart / (FOUR * usual(i))));
         all.extend(apart);
         all
-    }
-
-    /// Takes what the hub was told of the appliance.
-    pub(super) fn told(&mut self, kit: &Kit, told: Told) {
-        let Some(rule) = kit.rule() else { return };
-        self.unit.told(rule, told);
-        match told {
-            Told::Changed => {}
-            Told::Repaired => self.end(),
-        }
     }
 
     /// Adds a run that is concluded to what a ticket draws.

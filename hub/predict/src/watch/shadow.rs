@@ -189,14 +189,86 @@ impl Challenger {
     }
 }
 
+/// What is compared is that an alarm stands: another fault that is seen apart belongs to it, and does not take its name.
 fn said(judged: &Judged) -> impl Iterator<Item = ShadowSaid> {
     let at = judged.verdict.at;
-    judged.news.iter().map(move |news| match news {
-        Observation::Clear { .. } => ShadowSaid::Clear { at },
-        Observation::Alarm { prediction, .. } => ShadowSaid::Alarm {
-            at,
-            fault_class: prediction.fault_class.clone(),
-            probability: prediction.probability,
-        },
+    let standing = judged.verdict.prediction.as_ref();
+    judged.news.iter().filter_map(move |news| match news {
+        Observation::Clear { .. } => Some(ShadowSaid::Clear { at }),
+        Observation::Alarm { prediction, .. } => {
+            let is_apart = standing.is_some_and(|own| own.fault_class != prediction.fault_class);
+            (!is_apart).then(|| ShadowSaid::Alarm {
+                at,
+                fault_class: prediction.fault_class.clone(),
+                probability: prediction.probability,
+            })
+        }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_core::id::TraceId;
+    use hub_core::prediction::{Evidence, FaultPrediction, Severity};
+    use hub_core::release::Basis;
+    use jiff::Timestamp;
+
+    use crate::batch::RowRef;
+    use crate::verdict::Verdict;
+
+    fn prediction(class: &str) -> FaultPrediction {
+        FaultPrediction {
+            fault_class: class.to_owned(),
+            probability: 0.3,
+            verdicts: None,
+            severity: Severity::Major,
+            score: 1.0,
+            model: "washing-machine/2".to_owned(),
+            model_hash: None,
+            at: Timestamp::UNIX_EPOCH,
+            since: Timestamp::UNIX_EPOCH,
+            top: vec![],
+            second_opinion: None,
+            below_call_level: true,
+            basis: Basis::default(),
+        }
+    }
+
+    #[test]
+    fn another_fault_that_is_seen_apart_takes_no_alarms_name() {
+        let row = RowRef {
+            place: (0, 1),
+            appliance: ApplianceId(1),
+            trace: TraceId::new(Timestamp::UNIX_EPOCH, [0; 10]),
+        };
+        let alarm = |class: &str| Observation::Alarm {
+            appliance: row.appliance,
+            prediction: Box::new(prediction(class)),
+            evidence: Evidence::left_out(),
+            trace: row.trace,
+        };
+        let verdict = Verdict {
+            at: Timestamp::UNIX_EPOCH,
+            calibrating: false,
+            judged: true,
+            score: 1.0,
+            held: 1.0,
+            baseline_score: 0.0,
+            autoencoder_score: 0.0,
+            alarm: true,
+            prediction: Some(prediction("drain_pump")),
+            apart: vec![prediction("drum_bearing")],
+            contributions: vec![],
+            values: vec![],
+            suspect: vec![],
+        };
+        let news = vec![alarm("drain_pump"), alarm("drum_bearing")];
+        let judged = Judged { row, verdict, news };
+        let all: Vec<ShadowSaid> = said(&judged).collect();
+        let ShadowSaid::Alarm { fault_class, .. } = &all[0] else {
+            panic!("{all:?}");
+        };
+        assert_eq!((all.len(), fault_class.as_str()), (1, "drain_pump"));
+    }
 }

@@ -8,14 +8,13 @@ use hub_core::error_chain::in_full;
 use hub_core::normal::{LeftOut, NormalFeature, NormalStage};
 use hub_core::situation::Observation;
 use hub_core::watching::WatchState;
-use hub_predict::generic::Told;
 use hub_predict::{
     CheckpointError, Detector, Model, Registry, Row, Verdict, golden_runs, load_manifest, model_files, quantise_row,
     score_rows,
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::common::{models, pump_rig, pump_rows, step};
+use crate::common::{models, step};
 
 const MANIFEST: &str = include_str!("../data/named/manifest.toml");
 const FAULTS: &str = include_str!("../data/named/faults.toml");
@@ -238,6 +237,13 @@ fn a_second_fault_is_told_apart_while_the_first_one_stands() {
             .clone()
             .all(|one| one.top[0].channel == "spun" && one.model_hash.is_some())
     );
+    let since = last.prediction.as_ref().unwrap().since;
+    let own: Vec<_> = apart.clone().map(|one| one.since).collect();
+    assert!(own[0] > since, "not since the first fault came");
+    assert!(
+        own.iter().all(|one| *one == own[0]),
+        "told again, it is since the same run"
+    );
     assert!(apart.count() >= 1);
 }
 
@@ -262,50 +268,6 @@ fn what_has_no_name_opens_unknown_fault_with_the_features() {
     );
     assert_eq!(prediction.top[0].channel, "wash_level");
     assert!(!prediction.below_call_level, "no call is ever about what has no name");
-}
-
-#[test]
-fn new_firmware_that_is_told_is_no_fault_and_a_part_that_was_changed_begins_again() {
-    let model = model();
-    let moved = |number: u64| if number < 60 { (0.0, 0.0) } else { (0.45, 0.3) };
-    let alarms = |told: Option<Told>| {
-        let mut detector = Detector::new(&model);
-        live(&model, &mut detector, &runs(&model, 0..60, moved));
-        told.into_iter().for_each(|told| detector.told(&model, told));
-        let said = live(&model, &mut detector, &runs(&model, 60..130, moved));
-        (said.iter().filter(|verdict| verdict.alarm).count(), said[0].calibrating)
-    };
-    assert!(alarms(None).0 > 20);
-    assert_eq!(alarms(Some(Told::Changed)), (0, false));
-    assert_eq!(alarms(Some(Told::Repaired)), (0, true));
-}
-
-#[test]
-fn what_had_grown_before_a_change_goes_on_behind_it() {
-    let model = model();
-    let mut detector = Detector::new(&model);
-    live(
-        &model,
-        &mut detector,
-        &runs(&model, 0..80, |number| (grown(number, 50, 0.02).min(0.45), 0.0)),
-    );
-    assert!(detector.alarming());
-    detector.told(&model, Told::Changed);
-    let said = live(&model, &mut detector, &runs(&model, 80..100, |_| (0.75, 0.0)));
-    assert!(said.iter().all(|verdict| verdict.alarm));
-    detector.told(&model, Told::Repaired);
-    assert!(!detector.alarming());
-}
-
-#[test]
-fn every_other_detector_learns_its_baseline_again_when_it_is_told() {
-    let model = pump_rig();
-    let mut detector = Detector::with_calibration(&model, 60);
-    live(&model, &mut detector, &pump_rows(&model, 100, 1_000));
-    assert_eq!(detector.watching(&model).calibrated, 60);
-    detector.told(&model, Told::Changed);
-    let told = detector.watching(&model);
-    assert_eq!((told.calibrated, told.calibration), (0, 60));
 }
 
 #[test]

@@ -52,9 +52,9 @@ impl Track {
         }
     }
 
-    /// Takes a step's value.
+    /// Takes a step's value. One that single precision cannot hold is missing: it would stay in the averages for ever.
     pub(super) fn take(&mut self, value: Option<f64>) {
-        let Some(value) = value.map(|v| v as f32) else {
+        let Some(value) = value.map(|v| v as f32).filter(|v| v.is_finite()) else {
             self.silent = self.silent.saturating_add(1);
             return;
         };
@@ -204,6 +204,16 @@ mod tests {
         assert_eq!(track.apart(Speed::Quick), None);
         track.take(Some(1.0));
         assert_eq!(track.apart(Speed::Quick), Some(0.0));
+    }
+
+    #[test]
+    fn a_value_that_single_precision_cannot_hold_is_missing() {
+        let mut track = watched((0..CALIBRATION).map(|_| 1.0));
+        (0..3).for_each(|_| track.take(Some(1e300)));
+        track.take(Some(f64::NAN));
+        assert_eq!(track.apart(Speed::Slow), Some(0.0));
+        track.take(Some(1.0));
+        assert_eq!(track.apart(Speed::Newest), Some(0.0));
     }
 
     #[test]
