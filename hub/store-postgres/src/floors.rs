@@ -11,28 +11,32 @@ use hub_core::id::{ApplianceId, TenantId};
 use hub_core::ticket::TicketCategory;
 use hub_store::budget::check_tenant;
 use hub_store::error::Result;
-use hub_store::floors::{Fleet, FleetFloors, FloorStore, WANDERED_MAX, Wandered};
+use hub_store::floors::{Fleet, FleetFloors, FloorStore, WANDERED_MAX, Wandered, WanderedPage};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 
-/// Appliances `a` one by one in order of their ids, with what their detectors say `w` and hold. Those of which something was found are
-/// left out, and those whose baseline starts over and whose detector does not know it yet. `{found}` says that a finding is
-/// there, and `{resolved}` that a ticket is closed.
+/// Appliances `a` of a page, each with the state of its detector, or with none where no floors are learned from it. The page is taken
+/// first: how many rows are read follows from it alone. What most appliances lack is asked first, `w`; of the others those are left out
+/// of which something was found, and those whose baseline starts over and whose detector does not know it yet. `{found}` says that a
+/// finding is there, and `{resolved}` that a ticket is closed. Each `offset 0` keeps the server from reading a whole table for a page.
 const WANDERED: &str = concat!(
-    "select a.id, ",
+    "select a.id, m.appliance_model, m.state \
+     from (select id, profile from appliance where tenant = $1 and profile = $3 and id > $4 order by id limit $6) a \
+     left join lateral (select ",
     appliance_model!(),
-    " as appliance_model, c.state from appliance a \
-     left join lateral (select model from appliance_birth where appliance = a.id offset 0) h on true \
-     cross join lateral (select (told->>'since')::timestamptz as since from watching where appliance = a.id \
-       and told->>'state' = 'watched' and told->>'model' = $2 offset 0) w \
-     cross join lateral (select state from checkpoint where appliance = a.id and model = $2 offset 0) c \
-     where a.tenant = $1 and a.profile = $3 and a.id > $4 and w.since <= $5 \
-       and not exists (select from checkpoint r where r.appliance = a.id and r.restarted) \
-       and not exists (select from finding f where f.appliance = a.id and f.state = '{found}') \
-       and not exists (select from ticket t where t.appliance = a.id and (t.category <> '{resolved}' and t.finding is not null \
-         or t.closed_at >= w.since and t.outcome->>'verdict' in ('right', 'other_fault'))) \
-     order by a.id limit $6"
+    " as appliance_model, c.state \
+       from (select appliance, (told->>'since')::timestamptz as since from watching where appliance = a.id \
+         and told->>'state' = 'watched' and told->>'model' = $2 offset 0) w \
+       cross join lateral (select state from checkpoint where appliance = w.appliance and model = $2 offset 0) c \
+       left join lateral (select model from appliance_birth where appliance = w.appliance offset 0) h on true \
+       where w.since <= $5 \
+         and not exists (select from checkpoint r where r.appliance = w.appliance and r.restarted offset 0) \
+         and not exists (select from finding f where f.appliance = w.appliance and f.state = '{found}' offset 0) \
+         and not exists (select from ticket t where t.appliance = w.appliance \
+           and (t.category <> '{resolved}' and t.finding is not null \
+             or t.closed_at >= w.since and t.outcome->>'verdict' in ('right', 'other_fault')) offset 0) offset 0) m on true \
+     order by a.id"
 );
 
 #[async_trait]
@@ -60,7 +64,8 @@ impl FloorStore for PostgresStore {
         watched_since: Timestamp,
         after: Option<ApplianceId>,
         limit: usize,
-    ) -> Result<Vec<Wandered>> {
+    ) -> Result<WanderedPage> {
+        let limit = limit.min(WANDERED_MAX);
         let statement = WANDERED
             .replace("{found}", FindingState::Open.name())
             .replace("{resolved}", TicketCategory::Resolved.name());
@@ -71,18 +76,17 @@ impl FloorStore for PostgresStore {
                 .bind(&fleet.profile)
                 .bind(after.map_or(i64::MIN, |after| after.0))
                 .bind(sql(watched_since))
-                .bind(count(limit.min(WANDERED_MAX)))
+                .bind(count(limit))
         };
         let rows = self.fetch(query).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Wandered {
-                    appliance: ApplianceId(row.col("id")?),
-                    appliance_model: row.col("appliance_model")?,
-                    state: row.col("state")?,
-                })
-            })
-            .collect()
+        let last = rows.last().filter(|_| rows.len() == limit);
+        Ok(WanderedPage {
+            of: rows
+                .iter()
+                .filter_map(|row| wandered(row).transpose())
+                .collect::<Result<_>>()?,
+            last: last.map(|row| row.col("id").map(ApplianceId)).transpose()?,
+        })
     }
 
     async fn save_floors(&self, floors: &[FleetFloors], forgotten_before: Month) -> Result<()> {
@@ -111,6 +115,18 @@ impl FloorStore for PostgresStore {
             .map_err(db)?;
         tx.commit().await.map_err(db)
     }
+}
+
+/// What the detector of this appliance of a page holds, if floors are learned from it.
+fn wandered(row: &PgRow) -> Result<Option<Wandered>> {
+    let Some(state) = row.col::<Option<Vec<u8>>>("state")? else {
+        return Ok(None);
+    };
+    Ok(Some(Wandered {
+        appliance: ApplianceId(row.col("id")?),
+        appliance_model: row.col("appliance_model")?,
+        state,
+    }))
 }
 
 fn from_row(row: &PgRow) -> Result<FleetFloors> {

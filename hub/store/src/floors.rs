@@ -45,7 +45,16 @@ pub struct Wandered {
     pub state: Vec<u8>,
 }
 
-/// Most states that are read at a time: about 1 kB each.
+/// A page of a fleet, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WanderedPage {
+    /// Those appliances of the page that floors are learned from, in order of their ids: often few, or none.
+    pub of: Vec<Wandered>,
+    /// The last appliance that was looked at, behind which the next page begins; none when the fleet ends with this page.
+    pub last: Option<ApplianceId>,
+}
+
+/// Most appliances that are looked at for a page. A state has about 1 kB.
 pub const WANDERED_MAX: usize = 500;
 
 /// Floors of fleets.
@@ -57,16 +66,17 @@ pub trait FloorStore: Send + Sync {
     /// Floors of a tenant's fleets, by model, profile and appliance model.
     async fn floors(&self, actor: &Actor, tenant: &TenantId) -> Result<Vec<FleetFloors>>;
 
-    /// States of detectors of a fleet, in order of the appliances' ids, those behind `after`, at most `limit` and [`WANDERED_MAX`].
-    /// Left out is an appliance that has not been watched without a break since `watched_since`, one of which a finding is open or a
-    /// ticket about a fault is not closed, and one in which a fault was found since it is watched.
+    /// States of detectors of the next `limit` appliances behind `after`, at most [`WANDERED_MAX`], in order of their ids: appliances of
+    /// the fleet's tenant and profile, whatever watches them, so that a page costs no more where floors are learned from few. Left out
+    /// is an appliance that has not been watched without a break since `watched_since`, one of which a finding is open or a ticket about
+    /// a fault is not closed, and one in which a fault was found since it is watched.
     async fn wandered(
         &self,
         fleet: &Fleet,
         watched_since: Timestamp,
         after: Option<ApplianceId>,
         limit: usize,
-    ) -> Result<Vec<Wandered>>;
+    ) -> Result<WanderedPage>;
 
     /// Puts floors in force, each in place of those before of its fleet and appliance model, and forgets all that hold from a month
     /// before `forgotten_before`: no fleet has shown them since.

@@ -16,7 +16,7 @@ use hub_predict::generic::WATCHED_DAYS_MIN;
 use hub_predict::{FleetReader, Model, Registry};
 use hub_store::Store;
 use hub_store::error::{Result, StoreError};
-use hub_store::floors::{Fleet, FleetFloors, WANDERED_MAX};
+use hub_store::floors::{Fleet, FleetFloors, WANDERED_MAX, WanderedPage};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_mins(60);
 const AFTER_A_FAILURE: Backoff = Backoff::new(Duration::from_secs(10), LOOK);
 /// Between two readings of states: nobody waits for floors.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Readings of one fleet, at most: of a million appliances.
+/// Pages of one fleet that are read, at most: a million appliances.
 const READINGS_MAX: usize = 2_000;
 /// Months for which floors stay in force that no fleet shows any more.
 const MONTHS_KEPT: i32 = 13;
@@ -131,11 +131,8 @@ impl FloorWorker {
         let since = now.checked_sub(watched).unwrap_or(now);
         let mut after: Option<ApplianceId> = None;
         for _ in 0..READINGS_MAX {
-            let states = in_time(self.store.wandered(fleet, since, after, WANDERED_MAX)).await?;
-            let Some(last) = states.last() else {
-                break;
-            };
-            after = Some(last.appliance);
+            let page = in_time(self.store.wandered(fleet, since, after, WANDERED_MAX)).await?;
+            let WanderedPage { of: states, last } = page;
             let taken = tokio::task::spawn_blocking(move || {
                 states.iter().for_each(|state| reader.take(state));
                 reader
@@ -145,6 +142,10 @@ impl FloorWorker {
                 source: Box::new(error),
             };
             reader = taken.await.map_err(broke_off)?;
+            if last.is_none() {
+                break;
+            }
+            after = last;
             tokio::time::sleep(PAUSE).await;
         }
         Ok(reader)

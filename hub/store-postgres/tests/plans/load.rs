@@ -10,7 +10,7 @@ use hub_core::telemetry::{Identity, Lane, Sample, TelemetryMessage};
 use hub_core::watching::{WatchState, Watching};
 use hub_store::birth::{Birth, ResetReason, StateContent};
 use hub_store::budget::{BudgetStore, MonthScore};
-use hub_store::conformance::scene::{alarm, presence, repeated, stored, tenant};
+use hub_store::conformance::scene::{alarm, presence, repeated, stored};
 use hub_store::lease::LeaseStore;
 use hub_store::prediction::{Checkpoint, PredictionStore, ScoredUpTo, ScoringCommit};
 use hub_store::retention::UpkeepStore;
@@ -27,7 +27,9 @@ use uuid::Uuid;
 /// Devices that report, each a reading at a time.
 pub const DEVICES: u64 = 8;
 /// The family of all appliances.
-const FAMILY: &str = "washing-machine";
+pub const FAMILY: &str = "washing-machine";
+/// The model that watches all appliances.
+pub const MODEL: &str = "washing-machine/1";
 /// Partitions: what a hub asks for when it does not know where something waits.
 const PARTITIONS: u64 = 256;
 /// Rows that wait for a follower at most; it takes more at a time.
@@ -42,7 +44,7 @@ const DELETED: usize = 40;
 const RELEASED: u16 = 7;
 const HELD: u16 = 8;
 /// Every step, under the name by which its statements are known.
-pub const STEPS: [&str; 20] = [
+pub const STEPS: [&str; 21] = [
     "start of a hub",
     "first batch",
     "scorer",
@@ -60,6 +62,7 @@ pub const STEPS: [&str; 20] = [
     "sessions",
     "desk",
     "budgets",
+    "floors",
     "doubt",
     "witness",
     "sweep",
@@ -88,6 +91,7 @@ impl Load<'_> {
         self.sessions().await;
         self.desk().await;
         self.budgets().await;
+        self.floors().await;
         self.doubt().await;
         self.sweep().await;
     }
@@ -390,24 +394,6 @@ impl Load<'_> {
         }
     }
 
-    /// What workers ask of budgets each minute: breakers count, and a ledger is kept whose levels may be others.
-    async fn budgets(&self) {
-        self.plans.step("budgets", DEVICES);
-        let (store, acme) = (self.store, tenant("acme"));
-        store.families_scored().await.unwrap();
-        store.families_kept().await.unwrap();
-        let since = self.now - SignedDuration::from_secs(60);
-        let until = self.now + SignedDuration::from_secs(1);
-        let opened = store.tickets_opened(&acme, FAMILY, since, until).await.unwrap();
-        assert!(!opened.is_empty(), "what the desk has opened");
-        let mut kept = store.ledger(&acme, FAMILY).await.unwrap();
-        kept.ledger.breaker("WM7").count(1, 0.5, self.now);
-        let mut reviewed = serde_json::to_value(&kept.ledger).unwrap();
-        reviewed["reviewed_at"] = serde_json::json!(self.now);
-        kept.ledger = serde_json::from_value(reviewed).unwrap();
-        store.save_ledger(&acme, FAMILY, &kept, &[], self.now).await.unwrap();
-    }
-
     async fn store_new(&self, batch: &[Ingest]) {
         let answers: Vec<Ingested> = self.store.ingest(batch).await.unwrap();
         assert!(answers.iter().all(|answer| *answer == stored(1)), "{answers:?}");
@@ -490,10 +476,11 @@ fn watching(appliance: &ApplianceId) -> (ApplianceId, Watching) {
     (*appliance, Watching::nothing(WatchState::Calibrating))
 }
 
-fn checkpoint(appliance: ApplianceId) -> Checkpoint {
+/// What a detector of [`MODEL`] holds.
+pub fn checkpoint(appliance: ApplianceId) -> Checkpoint {
     Checkpoint {
         appliance,
-        model: "washing-machine/1".into(),
+        model: MODEL.into(),
         ingest_no: 1,
         state: vec![7; 1_000],
     }

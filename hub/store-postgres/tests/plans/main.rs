@@ -8,6 +8,7 @@ mod challenger;
 mod desk;
 mod explain;
 mod fill;
+mod fleet;
 mod judge;
 mod load;
 #[path = "../server/mod.rs"]

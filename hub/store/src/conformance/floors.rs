@@ -4,7 +4,7 @@ use super::Harness;
 use super::scene::{after, alarm, appliance, morning, played, seen, tenant};
 use crate::Store;
 use crate::error::StoreError;
-use crate::floors::{Fleet, FleetFloors};
+use crate::floors::{Fleet, FleetFloors, WanderedPage};
 use crate::prediction::{Checkpoint, ScoringCommit};
 use hub_core::actor::Actor;
 use hub_core::budget::Month;
@@ -103,20 +103,22 @@ async fn watch(store: &dyn Store, appliance: ApplianceId, model: &str, state: Wa
 }
 
 async fn read(store: &dyn Store, of: &str, since: Timestamp) -> Vec<ApplianceId> {
-    let mut ids = Vec::new();
+    let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let page = store.wandered(&fleet(of), since, ids.last().copied(), 2).await.unwrap();
-        assert!(page.len() <= 2);
-        if page.is_empty() {
-            return ids;
-        }
-        for one in page {
+        let page = store.wandered(&fleet(of), since, after, 2).await.unwrap();
+        assert!(page.of.len() <= 2);
+        for one in page.of {
             assert_eq!(
                 (one.appliance_model.as_str(), one.state),
                 ("washing-machine", vec![0, 255, 7])
             );
             ids.push(one.appliance);
         }
+        let Some(last) = page.last else {
+            return ids;
+        };
+        assert!(after.is_none_or(|after| after < last), "it goes on");
+        after = Some(last);
     }
 }
 
@@ -139,19 +141,27 @@ pub(super) async fn floors_are_learned_from_appliances_that_are_watched_and_soun
         profile: "dishwasher".to_owned(),
         ..fleet("acme")
     };
-    assert!(
-        store
-            .wandered(&of_dishwashers, month_ago, None, 9)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    let nothing = WanderedPage {
+        of: Vec::new(),
+        last: None,
+    };
+    let page = store.wandered(&of_dishwashers, month_ago, None, 9).await.unwrap();
+    assert_eq!(page, nothing);
 
     // For a short time, not now, or by another model.
     watch(&*store, ids[0], MODEL, WatchState::Watched, after(-60)).await;
     watch(&*store, ids[1], MODEL, WatchState::ChannelsMissing, long_ago).await;
     watch(&*store, ids[2], "washing-machine/1", WatchState::Watched, long_ago).await;
     assert_eq!(read(&*store, "acme", month_ago).await, [ids[3]]);
+    // A page is of the appliances that were looked at: one of which nothing is given back is full too.
+    let page = store.wandered(&fleet("acme"), month_ago, None, 3).await.unwrap();
+    let full = WanderedPage {
+        last: Some(ids[2]),
+        ..nothing
+    };
+    assert_eq!(page, full);
+    let page = store.wandered(&fleet("acme"), month_ago, page.last, 3).await.unwrap();
+    assert_eq!((page.of.len(), page.last), (1, None));
     for id in &ids {
         watch(&*store, *id, MODEL, WatchState::Watched, long_ago).await;
     }

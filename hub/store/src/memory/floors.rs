@@ -4,7 +4,7 @@ use super::MemoryStore;
 use super::state::State;
 use crate::budget::check_tenant;
 use crate::error::Result;
-use crate::floors::{Fleet, FleetFloors, FloorStore, WANDERED_MAX, Wandered};
+use crate::floors::{Fleet, FleetFloors, FloorStore, WANDERED_MAX, Wandered, WanderedPage};
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::budget::Month;
@@ -34,20 +34,24 @@ impl FloorStore for MemoryStore {
         watched_since: Timestamp,
         after: Option<ApplianceId>,
         limit: usize,
-    ) -> Result<Vec<Wandered>> {
+    ) -> Result<WanderedPage> {
         let state = self.state();
-        let behind = state
+        let limit = limit.min(WANDERED_MAX);
+        let own = state
             .appliances
-            .keys()
-            .filter(|id| after.is_none_or(|after| **id > after));
-        let mut wandered = Vec::new();
-        for id in behind {
-            if wandered.len() == limit.min(WANDERED_MAX) {
-                break;
-            }
-            wandered.extend(state.wandered(*id, fleet, watched_since)?);
-        }
-        Ok(wandered)
+            .iter()
+            .filter(|(_, appliance)| appliance.tenant == fleet.tenant && appliance.profile == fleet.profile);
+        let behind = own
+            .map(|(id, _)| *id)
+            .filter(|id| after.is_none_or(|after| *id > after));
+        let ids: Vec<ApplianceId> = behind.take(limit).collect();
+        let wandered = ids
+            .iter()
+            .filter_map(|id| state.wandered(*id, &fleet.model, watched_since).transpose());
+        Ok(WanderedPage {
+            of: wandered.collect::<Result<_>>()?,
+            last: ids.last().copied().filter(|_| ids.len() == limit),
+        })
     }
 
     async fn save_floors(&self, floors: &[FleetFloors], forgotten_before: Month) -> Result<()> {
@@ -64,16 +68,14 @@ impl FloorStore for MemoryStore {
 
 impl State {
     /// What the detector of this appliance holds, if floors are learned from it.
-    fn wandered(&self, id: ApplianceId, fleet: &Fleet, watched_since: Timestamp) -> Result<Option<Wandered>> {
-        let appliance = self.appliance(id)?;
-        if appliance.tenant != fleet.tenant || appliance.profile != fleet.profile || self.is_restarted(id) {
+    fn wandered(&self, id: ApplianceId, model: &str, watched_since: Timestamp) -> Result<Option<Wandered>> {
+        if self.is_restarted(id) {
             return Ok(None);
         }
         let told = self.watching.get(&id);
-        let told = told
-            .filter(|told| told.state == WatchState::Watched && told.model.as_deref() == Some(fleet.model.as_str()));
+        let told = told.filter(|told| told.state == WatchState::Watched && told.model.as_deref() == Some(model));
         let since = told.and_then(|told| told.since).filter(|since| *since <= watched_since);
-        let checkpoint = self.checkpoints.get(&(id, fleet.model.clone()));
+        let checkpoint = self.checkpoints.get(&(id, model.to_owned()));
         let (Some(since), Some((checkpoint, _))) = (since, checkpoint) else {
             return Ok(None);
         };

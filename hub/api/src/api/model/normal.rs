@@ -23,7 +23,7 @@ pub(crate) struct KnownNormal {
     as_of: Timestamp,
     /// Model and version, e.g. `pump-rig/1`.
     model: String,
-    /// How far learning has come; `cannot_calibrate`: no stretch of one state was found for long, and the search goes on.
+    /// How far learning has come; `cannot_calibrate`: for a long time no stretch of one state has been found, and the search goes on.
     #[schema(schema_with = schema::words::<NormalStage>)]
     stage: NormalStage,
     /// What `calibrated` and `calibration` count: readings, programme runs, or periods in which the appliance ran.

@@ -55,7 +55,8 @@ fn state(model: &Model, number: usize) -> Vec<u8> {
 }
 
 impl World {
-    async fn new() -> Self {
+    /// Two fleets, and in the bigger one so many appliances with lower ids that nothing watches.
+    async fn new(unwatched: usize) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
         let registry = Arc::new(Registry::load(&folder).unwrap());
         let model = registry.of(None, "fridge").unwrap().clone();
@@ -70,15 +71,19 @@ impl World {
             serde_json::json!({"id": id, "brand": {"zh-CN": id, "en": id},
                 "visit_price": {"currency": "CNY", "amount": 80}, "device": devices(count)})
         };
-        let site = serde_json::json!({"tenant": [tenant("acme", FLEET), tenant("beta", FEW)]});
+        let site = serde_json::json!({"tenant": [tenant("acme", unwatched + FLEET), tenant("beta", FEW)]});
         let site = serde_json::from_value(site).unwrap();
         store.apply_site(&site, start(), false).await.unwrap();
         let mut commit = ScoringCommit::default();
-        for (of, count) in [("acme", FLEET), ("beta", FEW)] {
+        for (of, unwatched, count) in [("acme", unwatched, FLEET), ("beta", 0, FEW)] {
             let tenant = TenantId::new(of).unwrap();
-            for n in 0..count {
+            let mut appliances = Vec::new();
+            for n in 0..unwatched + count {
                 let device = DeviceId::new(format!("fr-{n}")).unwrap();
-                let appliance = store.appliance_by_name(&tenant, &device).await.unwrap().id;
+                appliances.push(store.appliance_by_name(&tenant, &device).await.unwrap().id);
+            }
+            appliances.sort_unstable();
+            for (n, appliance) in appliances.into_iter().skip(unwatched).enumerate() {
                 commit.checkpoints.push(Checkpoint {
                     appliance,
                     model: model.version().to_owned(),
@@ -119,7 +124,7 @@ impl World {
 
 #[tokio::test]
 async fn a_fleet_shows_its_floors_once_a_month() {
-    let world = World::new().await;
+    let world = World::new(0).await;
     let mut worker = world.worker();
     worker.round().await.unwrap();
     let first = world.floors().await;
@@ -150,7 +155,7 @@ async fn a_fleet_shows_its_floors_once_a_month() {
 
 #[tokio::test]
 async fn a_store_that_refuses_is_asked_again() {
-    let world = World::new().await;
+    let world = World::new(0).await;
     let mut worker = world.worker();
     let other = world.store.beside();
     assert!(world.store.floors_in_force().await.unwrap().is_empty());
@@ -163,4 +168,12 @@ async fn a_store_that_refuses_is_asked_again() {
     worker.store = world.store.clone();
     worker.round().await.unwrap();
     assert_eq!(world.floors().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_page_that_shows_nothing_does_not_end_a_fleet() {
+    let world = World::new(WANDERED_MAX + 1).await;
+    world.worker().round().await.unwrap();
+    let floors = world.floors().await;
+    assert_eq!(floors.iter().map(|one| one.appliances).collect::<Vec<_>>(), [30]);
 }
