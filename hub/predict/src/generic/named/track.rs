@@ -52,7 +52,7 @@ impl Track {
         }
     }
 
-    /// Takes a step's value. One that single precision cannot hold is missing: it would stay in the averages for ever.
+    /// Takes a step's value. One that single precision cannot hold is missing: it would stay in the averages permanently.
     pub(super) fn take(&mut self, value: Option<f64>) {
         let Some(value) = value.map(|v| v as f32).filter(|v| v.is_finite()) else {
             self.silent = self.silent.saturating_add(1);
