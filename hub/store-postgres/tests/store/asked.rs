@@ -18,7 +18,11 @@ use sqlx::Executor;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// So long nothing is asked when what was under way is over.
+const QUIET: Duration = Duration::from_millis(50);
 
 /// Counts round trips: whatever a client says and then waits for an answer.
 #[derive(Default)]
@@ -59,6 +63,17 @@ impl Counter {
 
     fn so_far(&self) -> u32 {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// The same when nothing is under way: a connection that goes back to its pool is asked whether it lives, behind the answer.
+    async fn settled(&self) -> u32 {
+        loop {
+            let before = self.so_far();
+            tokio::time::sleep(QUIET).await;
+            if self.so_far() == before {
+                return before;
+            }
+        }
     }
 }
 
@@ -175,11 +190,11 @@ async fn an_alarm_is_a_ticket_and_a_ticket_is_a_call_after_few_questions() {
     for round in 0..30 {
         let forgotten = "truncate attempt, timeline, ticket, finding cascade";
         sql.execute(forgotten).await.unwrap();
-        let before = counter.so_far();
+        let before = counter.settled().await;
         let changes = store.commit_scoring(&scored, morning()).await.unwrap();
         to_ticket = to_ticket.min(counter.so_far() - before);
         let ticket = changes[0].opened.unwrap();
-        let before = counter.so_far();
+        let before = counter.settled().await;
         let begun = store.begin_attempt(ticket, morning(), [round; 20]).await.unwrap();
         to_call = to_call.min(counter.so_far() - before);
         assert!(matches!(begun, Begun::Ring(_)), "{begun:?}");
