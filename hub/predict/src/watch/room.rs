@@ -9,8 +9,9 @@ pub(super) const BYTES_MAX: usize = 1 << 30;
 /// A calibrated detector with its place here takes about 10 kB by what its parts hold: 8 features, a window of 32 steps and
 /// 240 points of evidence.
 pub(super) const DETECTOR_BYTES: usize = 10 << 10;
-/// One without a network that watches: it has no window, and its evidence in bytes. `make bench-predict` measures it.
-const GENERIC_BYTES: usize = 2 << 10;
+/// One without a network that watches: it has no window, and its evidence in bytes. `make bench-predict` saw 3.4 kB of resident memory each
+/// among a million.
+const GENERIC_BYTES: usize = 7 << 9;
 /// One that names faults: figures of the run under way, and evidence of them besides.
 const NAMED_BYTES: usize = 6 << 10;
 /// Of a step and feature that such a one calibrates with.
@@ -46,13 +47,14 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn five_without_a_network_have_room_where_one_with_a_network_has() {
+    fn one_without_a_network_takes_about_a_third_of_one_with_a_network() {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
         let pump = Model::load(&models.join("evaluation/pump-rig-1")).unwrap();
         let file = models.join("profiles/fridge.toml");
         let fridge = Model::generic(&file, load_family(&file).unwrap().profile).unwrap();
         let watched = bytes_of(Some(&fridge), WatchState::Watched);
-        assert_eq!(5 * watched, bytes_of(Some(&pump), WatchState::Watched));
+        let network = bytes_of(Some(&pump), WatchState::Watched);
+        assert!((2 * watched..=3 * watched).contains(&network), "{watched} and {network}");
         // 40 steps of six features, while they are collected.
         let calibrating = bytes_of(Some(&fridge), WatchState::Calibrating);
         assert_eq!(calibrating - watched, 40 * 6 * STEP_BYTES);
