@@ -66,15 +66,13 @@ async fn main() -> Result<ExitCode> {
     let hub = lab.serve().await?;
     lab.approve_calls().await?;
 
-    let mut ends = Vec::new();
     for run in &runs {
-        ends.push(SystemClock.now());
         replay(&lab, run).await.with_context(|| run.name.clone())?;
         eprintln!("replayed {}", run.name);
     }
     let console = Console::log_in(lab.http, "admin", &lab.password()).await?;
     let tickets = settle(&console).await?;
-    let tally = report(&console, &runs, &ends, &tickets).await?;
+    let tally = report(&console, &runs, &tickets).await?;
     println!("approved: {} calls, by a simulated administrator", tally.approved);
     println!("carrier: {} authenticated calls", carrier.calls()?);
     hub.stop().await?;
@@ -238,13 +236,14 @@ impl Tally {
     }
 }
 
-async fn report(console: &Console, runs: &[Run], ends: &[Timestamp], tickets: &[Value]) -> Result<Tally> {
+async fn report(console: &Console, runs: &[Run], tickets: &[Value]) -> Result<Tally> {
     let mut tally = Tally::default();
     println!(
         "{:<12} {:>6} {:>12} {:>8}  {:<7} call",
         "run", "onset", "first alarm", "delay", "ticket"
     );
-    for (run, end) in runs.iter().zip(ends) {
+    let appliances = console.all("/api/v1/appliances").await?;
+    for run in runs {
         let ticket = tickets.iter().find(|t| t["appliance"]["device"] == run.name.as_str());
         let view = match ticket {
             Some(t) => Some(
@@ -261,13 +260,17 @@ async fn report(console: &Console, runs: &[Run], ends: &[Timestamp], tickets: &[
             .as_ref()
             .and_then(|v| v["finding"]["alarm_at"].as_str())
             .and_then(|t| t.parse::<Timestamp>().ok());
-        // The replay moved the last sample to the moment it began; the onset moved with it.
+        // The replay moved the recording by whole minutes; the onset moved with its last sample.
+        let appliance = appliances.iter().find(|a| a["device"] == run.name.as_str());
+        let end: Timestamp = appliance
+            .and_then(|a| a["last_sample_at"].as_str())
+            .context("the last sample of a rig")?
+            .parse()?;
         let delay = run
             .onset
             .zip(alarm_at)
-            .map(|((_, to_end), alarm)| alarm.duration_since(*end - to_end).as_secs());
+            .map(|((_, to_end), alarm)| alarm.duration_since(end - to_end).as_secs());
         match (delay, alarm_at) {
-            // The replay reads the clock a moment after this program did.
             (Some(delay), _) if delay >= 0 => tally.found += 1,
             (_, Some(_)) => tally.early += 1,
             _ => {}

@@ -54,7 +54,10 @@ mod tests {
         let fridge = Model::generic(&file, load_family(&file).unwrap().profile).unwrap();
         let watched = bytes_of(Some(&fridge), WatchState::Watched);
         let network = bytes_of(Some(&pump), WatchState::Watched);
-        assert!((2 * watched..=3 * watched).contains(&network), "{watched} and {network}");
+        assert!(
+            (2 * watched..=3 * watched).contains(&network),
+            "{watched} and {network}"
+        );
         // 40 steps of six features, while they are collected.
         let calibrating = bytes_of(Some(&fridge), WatchState::Calibrating);
         assert_eq!(calibrating - watched, 40 * 6 * STEP_BYTES);
