@@ -60,6 +60,9 @@ pub const WRITE_LIMIT_MS: u64 = 20_000;
 /// Reads are dropped when the time for something else has come, so a read that is dropped must have taken no bytes: embassy's
 /// and tokio's sockets keep to that. If this future is dropped, call the engine's `handle_disconnected`.
 ///
+/// Nothing is read while something is written: a hub that reads nothing until all that it writes has been read waits with the
+/// agent, until the write's deadline ends the connection.
+///
 /// Afterwards the engine is disconnected, the device has been told why by its event `Disconnected`, and the transport is to
 /// be dropped. The reason is given; [`Reason::LinkLost`] if the other side closed the transport, or it took too long to write.
 ///

@@ -5,7 +5,7 @@ use agent_sdk_core::{Event, Identity, Lane, Overflow, Publish, Qos, Reason, Sess
 use embedded_io_adapters::tokio_1::FromTokio;
 use std::time::Duration;
 use tests_agent::replier::{CONNACK, CONNECT, DISCONNECT};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -75,30 +75,40 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     [&[first, body.len() as u8][..], body].concat()
 }
 
-async fn expect(stream: &mut DuplexStream, bytes: &[u8]) {
+async fn expect(from_agent: &mut (impl AsyncRead + Unpin), bytes: &[u8]) {
     let mut room = vec![0; bytes.len()];
-    stream.read_exact(&mut room).await.expect("the agent goes on");
+    from_agent.read_exact(&mut room).await.expect("the agent goes on");
     assert_eq!(room, bytes);
 }
 
-async fn hub(mut stream: DuplexStream, readings: u8) {
-    expect(&mut stream, CONNECT).await;
-    stream.write_all(CONNACK).await.expect("the agent goes on");
-    for reading in 0..readings {
-        let id = reading + 1;
-        expect(
-            &mut stream,
-            &packet(0x32, &[0, 6, b'd', b'/', b'w', b'm', b'/', b't', 0, id, reading]),
-        )
-        .await;
-        // One byte at a time: the agent waits in the midst of a packet.
-        for byte in packet(0x40, &[0, id]) {
-            stream.write_all(&[byte]).await.expect("the agent goes on");
-            tokio::task::yield_now().await;
+/// Reads on while it writes, as a hub does: the agent reads nothing while it writes, so a hub that did the same would wait
+/// for an agent that waits for it, once the pipe between them is full in both directions.
+async fn hub(stream: DuplexStream, readings: u8) {
+    let (mut from_agent, mut to_agent) = tokio::io::split(stream);
+    expect(&mut from_agent, CONNECT).await;
+    to_agent.write_all(CONNACK).await.expect("the agent goes on");
+    let (arrived, mut to_acknowledge) = mpsc::channel(usize::from(readings));
+    let receive = async {
+        for reading in 0..readings {
+            let id = reading + 1;
+            let publish = packet(0x32, &[0, 6, b'd', b'/', b'w', b'm', b'/', b't', 0, id, reading]);
+            expect(&mut from_agent, &publish).await;
+            arrived.send(id).await.expect("the other half goes on");
         }
-    }
-    expect(&mut stream, DISCONNECT).await;
-    assert_eq!(stream.read(&mut [0]).await.expect("an end"), 0, "nothing follows");
+        expect(&mut from_agent, DISCONNECT).await;
+        assert_eq!(from_agent.read(&mut [0]).await.expect("an end"), 0, "nothing follows");
+    };
+    let acknowledge = async {
+        for _ in 0..readings {
+            let id = to_acknowledge.recv().await.expect("the other half goes on");
+            // One byte at a time: the agent waits in the midst of a packet.
+            for byte in packet(0x40, &[0, id]) {
+                to_agent.write_all(&[byte]).await.expect("the agent goes on");
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::join!(receive, acknowledge);
 }
 
 async fn agent(stream: DuplexStream, readings: mpsc::Receiver<u8>, seed: u32) -> std::io::Result<Reason> {
