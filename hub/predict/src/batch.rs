@@ -2,27 +2,28 @@
 //! The hub's scorer ([`crate::Watch`]), `forecall score` and the evaluation ([`crate::score_rows`]) take it. How rows are cut
 //! into batches changes no verdict.
 
+mod watched;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use hub_core::id::{ApplianceId, TraceId};
-use hub_core::prediction::FaultPrediction;
 use hub_core::profile::ApplianceProfile;
 use hub_core::situation::Observation;
 use hub_core::telemetry::Lane;
-use hub_core::watching::Unjudged;
+use hub_core::watching::{Unjudged, WatchState, Watching};
 use hub_store::telemetry::StoredRow;
 
-use crate::detector::{Detector, Pending, Standing};
+use crate::detector::{Detector, Pending};
 use crate::model::Model;
-use crate::network::{Reconstruction, ScoreError};
+use crate::network::ScoreError;
 use crate::table::Row;
 use crate::verdict::Verdict;
+use watched::{Kept, Watched};
 
 /// Rows to score in one go, at most: bounds the memory, and the time to the next commit.
 pub const ROWS_MAX: usize = 4_000;
-/// An alarm is told again where its score has grown by so much, though the model is no surer: a fleet may have a level above.
-pub(crate) const GROWN: f32 = 1.05;
+pub(crate) use watched::GROWN;
 /// Windows given to the network together; larger batches are slower for each window.
 pub const WINDOWS_MAX: usize = 16;
 
@@ -107,25 +108,7 @@ pub struct Batch {
 /// Detectors of many appliances, each under its model. Two models of the same family and version must be one, but for floors of fleets.
 #[derive(Default)]
 pub struct Detectors {
-    watched: HashMap<ApplianceId, Watched>,
-}
-
-/// One appliance being watched.
-struct Watched {
-    model: Arc<Model>,
-    detector: Detector,
-    /// What was told last: an alarm, or the end of one.
-    alarming: bool,
-    told: Option<Told>,
-    /// What was told last of whether it is watched.
-    standing: Option<Standing>,
-}
-
-/// What was told of an alarm.
-struct Told {
-    class: String,
-    probability: f32,
-    score: f32,
+    watched: HashMap<ApplianceId, Kept>,
 }
 
 /// A model step that waits for the network, with the row that has completed it.
@@ -146,20 +129,9 @@ impl Detectors {
     /// Watches an appliance from now on. What the detector had told when it was saved follows from its state, since it is
     /// saved whenever it tells something.
     pub fn insert(&mut self, appliance: ApplianceId, model: Arc<Model>, detector: Detector) {
-        let told = detector.standing(&model);
-        let told = told.map(|(class, probability)| Told {
-            class: class.to_owned(),
-            probability,
-            score: detector.told_score(),
-        });
-        let watched = Watched {
-            alarming: detector.alarming(),
-            told,
-            standing: detector.watch_state(),
-            detector,
-            model,
-        };
-        self.watched.insert(appliance, watched);
+        let mut kept = Kept::Awake(Box::new(Watched::new(model, detector)));
+        kept.rest();
+        self.watched.insert(appliance, kept);
     }
 
     /// Watches it no more.
@@ -167,10 +139,24 @@ impl Detectors {
         self.watched.remove(&appliance);
     }
 
-    /// The model and the detector of an appliance that is watched.
-    pub fn get(&self, appliance: ApplianceId) -> Option<(&Model, &Detector)> {
-        let watched = self.watched.get(&appliance)?;
-        Some((watched.model.as_ref(), &watched.detector))
+    /// The model of an appliance that is watched.
+    pub fn model(&self, appliance: ApplianceId) -> Option<&Model> {
+        self.watched.get(&appliance).map(Kept::model)
+    }
+
+    /// Whether it is watched by now; none while nothing was told of it yet.
+    pub fn watch_state(&self, appliance: ApplianceId) -> Option<WatchState> {
+        self.watched.get(&appliance)?.watch_state()
+    }
+
+    /// All that is told of whether it is watched.
+    pub fn watching(&self, appliance: ApplianceId) -> Option<Watching> {
+        self.watched.get(&appliance).map(Kept::watching)
+    }
+
+    /// What its detector holds, as [`Detector::checkpoint`] has it.
+    pub fn checkpoint(&self, appliance: ApplianceId) -> Option<Vec<u8>> {
+        self.watched.get(&appliance).map(Kept::checkpoint)
     }
 
     /// Gives rows to their detectors, each appliance's in order; windows of several rows, of one appliance or of many, share the
@@ -200,6 +186,11 @@ impl Detectors {
         for (model, steps) in waiting.into_values() {
             self.conclude_all(&model, steps, manner, &mut batch);
         }
+        for row in &rows {
+            if let Some(kept) = self.watched.get_mut(&row.appliance) {
+                kept.rest();
+            }
+        }
         manner.progress.end();
         batch
     }
@@ -207,7 +198,7 @@ impl Detectors {
     /// Gives the detector of this row's appliance what it still gathers, since nothing comes behind this row: what is judged counts
     /// as completed by it. None if nothing was gathered.
     pub(crate) fn end(&mut self, row: RowRef, manner: &Manner<'_>) -> Option<Batch> {
-        let watched = self.watched.get_mut(&row.appliance)?;
+        let watched = self.watched.get_mut(&row.appliance)?.wake();
         let model = watched.model.clone();
         let steps = watched.detector.take_rest(&model)?;
         let waiting = steps.into_iter().map(|pending| (row, pending)).collect();
@@ -233,9 +224,10 @@ impl Detectors {
         manner: &Manner<'_>,
         batch: &mut Batch,
     ) -> Option<(Arc<Model>, Vec<Pending>)> {
-        let watched = self.watched.get_mut(&row.appliance)?;
+        let kept = self.watched.get_mut(&row.appliance)?;
         let which = RowRef::of(row);
         manner.progress.begin(which);
+        let watched = kept.wake();
         let model = &watched.model;
         let taken = watched
             .detector
@@ -268,60 +260,9 @@ impl Detectors {
             if let Some(watched) = self.watched.get_mut(&row.appliance) {
                 batch
                     .judged
-                    .push(watched.judge(row, pending, reconstruction, manner.again));
+                    .push(watched.wake().judge(row, pending, reconstruction, manner.again));
             }
         }
-    }
-}
-
-impl Watched {
-    fn judge(&mut self, row: RowRef, pending: Pending, made: Option<Reconstruction>, again: bool) -> Judged {
-        let verdict = self.detector.conclude(&self.model, pending, made);
-        let mut news = Vec::new();
-        if !again {
-            news.extend(self.news(&row, &verdict));
-            news.extend(verdict.apart.iter().map(|prediction| self.told_of(&row, prediction)));
-        }
-        Judged { row, verdict, news }
-    }
-
-    fn told_of(&self, row: &RowRef, prediction: &FaultPrediction) -> Observation {
-        Observation::Alarm {
-            appliance: row.appliance,
-            prediction: Box::new(prediction.clone()),
-            evidence: self.detector.evidence(&self.model, prediction),
-            trace: row.trace,
-        }
-    }
-
-    fn news(&mut self, row: &RowRef, verdict: &Verdict) -> Option<Observation> {
-        let appliance = row.appliance;
-        let ended = self.alarming && !verdict.alarm;
-        self.alarming = verdict.alarm;
-        if ended {
-            self.told = None;
-            self.detector.note_told(None);
-            return Some(Observation::Clear { appliance });
-        }
-        let prediction = verdict.prediction.as_ref()?;
-        let is_news = match &self.told {
-            None => true,
-            Some(told) => {
-                told.class != prediction.fault_class
-                    || prediction.probability > told.probability
-                    || prediction.score >= GROWN * told.score
-            }
-        };
-        if !is_news {
-            return None;
-        }
-        self.told = Some(Told {
-            class: prediction.fault_class.clone(),
-            probability: prediction.probability,
-            score: prediction.score,
-        });
-        self.detector.note_told(Some(prediction.score));
-        Some(self.told_of(row, prediction))
     }
 }
 
@@ -336,60 +277,5 @@ fn dequantise(row: &StoredRow, profile: &ApplianceProfile) -> Row {
     Row {
         at: row.at,
         values: profile.channels.iter().map(value).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::Timestamp;
-    use std::path::Path;
-
-    fn verdict(calibrating: bool) -> Verdict {
-        Verdict {
-            at: Timestamp::UNIX_EPOCH,
-            calibrating,
-            judged: !calibrating,
-            score: 0.0,
-            held: 0.0,
-            baseline_score: 0.0,
-            autoencoder_score: 0.0,
-            alarm: false,
-            prediction: None,
-            apart: vec![],
-            contributions: vec![],
-            values: vec![],
-            suspect: vec![],
-        }
-    }
-
-    /// Figures that had never come begin to, and more of them are learned than compared: nobody would tell the end later.
-    #[test]
-    fn an_alarm_whose_detector_learns_again_ends() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/evaluation/pump-rig-1");
-        let model = Arc::new(Model::load(&folder).unwrap());
-        let row = RowRef {
-            place: (0, 1),
-            appliance: ApplianceId(1),
-            trace: TraceId::new(Timestamp::UNIX_EPOCH, [0; 10]),
-        };
-        let appliance = row.appliance;
-        for calibrating in [false, true] {
-            let mut watched = Watched {
-                detector: Detector::new(&model),
-                model: model.clone(),
-                alarming: true,
-                told: Some(Told {
-                    class: "flow_loss".to_owned(),
-                    probability: 0.3,
-                    score: 1.2,
-                }),
-                standing: None,
-            };
-            let told = watched.news(&row, &verdict(calibrating));
-            assert_eq!(told, Some(Observation::Clear { appliance }));
-            assert!(watched.told.is_none() && !watched.alarming);
-            assert_eq!(watched.news(&row, &verdict(calibrating)), None, "once");
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +27,9 @@ pub(crate) struct Course {
 
 /// A step, to be drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Drawn {
-    pub(crate) at: Timestamp,
-    pub(crate) score: f32,
+struct Drawn {
+    at: Timestamp,
+    score: f32,
     /// Its place among those that are kept.
     place: usize,
 }
@@ -57,8 +58,40 @@ impl Course {
         steps <= POINTS_MAX && self.scores.len() == steps && self.deviations.len() == steps * features
     }
 
+    /// What a ticket freezes of a prediction: its causes among these columns, in their order, step by step. `value_at` tells the value of a
+    /// column that is so many floors from normal; one that is not there is drawn as the one before.
+    pub(crate) fn evidence(
+        &self,
+        prediction: &FaultPrediction,
+        columns: &[&str],
+        value_at: impl Fn(usize, f64) -> Option<f64>,
+    ) -> Evidence {
+        let place = |name: &str| columns.iter().position(|column| *column == name);
+        let causes = prediction.top.iter();
+        let shown: Vec<(usize, &Contribution)> = causes
+            .filter_map(|cause| Some((place(&cause.channel)?, cause)))
+            .collect();
+        let mut newest: Vec<f64> = shown.iter().map(|(_, cause)| cause.baseline_mean).collect();
+        let points = self.drawn().map(|step| {
+            for (value, (column, _)) in newest.iter_mut().zip(&shown) {
+                let floors = self.deviation(step, *column, columns.len());
+                *value = floors.and_then(|floors| value_at(*column, floors)).unwrap_or(*value);
+            }
+            EvidencePoint {
+                at: step.at,
+                score: step.score,
+                values: newest.clone(),
+            }
+        });
+        Evidence {
+            points: points.collect(),
+            channels: shown.iter().map(|(_, cause)| (*cause).clone()).collect(),
+            anomalous_since: prediction.since,
+        }
+    }
+
     /// The steps, oldest first.
-    pub(crate) fn drawn(&self) -> impl Iterator<Item = Drawn> {
+    fn drawn(&self) -> impl Iterator<Item = Drawn> {
         let steps = self.times.iter().zip(&self.scores).enumerate();
         steps.filter_map(|(place, (time, score))| {
             Some(Drawn {
@@ -70,7 +103,7 @@ impl Course {
     }
 
     /// How far a feature was in a step, in floors, of so many features; none where it was not there.
-    pub(crate) fn deviation(&self, step: Drawn, feature: usize, features: usize) -> Option<f64> {
+    fn deviation(&self, step: Drawn, feature: usize, features: usize) -> Option<f64> {
         let part = self.deviations.get(step.place * features + feature).copied()?;
         (part != MISSING).then(|| f64::from(part) / PARTS)
     }

@@ -248,7 +248,8 @@ impl Registry {
         }
     }
 
-    /// What the detector of an appliance takes for normal, by what was saved of it and the model that watches it now.
+    /// What the detector of an appliance takes for normal, by what was saved of it, the model that watches it now and the floors of its
+    /// fleet.
     ///
     /// # Errors
     /// Nothing is known of it, for the reason that is given.
@@ -261,6 +262,9 @@ impl Registry {
             (true, true) => NoNormal::Restarted,
             (true, false) => NoNormal::NothingSaved,
         })?;
+        let of_fleet = saved.floors.get(model.version());
+        let with_floors = of_fleet.and_then(|floors| model.with_floors(floors));
+        let model = with_floors.as_ref().unwrap_or(model);
         match Detector::restore(model, &own.state) {
             Ok(detector) => Ok(detector.normal(model, own.saved_at)),
             Err(CheckpointError::OtherModel { .. }) => Err(NoNormal::OtherModel),

@@ -154,8 +154,7 @@ impl Unit {
 
     fn watching(&self) -> Watching {
         let nothing = || Watching::nothing(WatchState::NoReadings);
-        let unit = self.detectors.get(UNIT);
-        unit.map_or_else(nothing, |(model, detector)| detector.watching(model))
+        self.detectors.watching(UNIT).unwrap_or_else(nothing)
     }
 }
 

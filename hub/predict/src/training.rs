@@ -5,12 +5,14 @@
 //! out; the time of day is not asked, and chance comes from a seed.
 
 mod card;
+mod classes;
 mod folder;
 mod judge;
 mod labels;
 mod learn;
 mod recordings;
 
+pub use classes::{FAULTS_MIN, OfClass};
 pub use folder::CardFacts;
 pub use judge::{Judged, OfFault, Outcome};
 pub use labels::{FAULTS_MAX, Fault};
@@ -194,12 +196,13 @@ pub fn train(wanted: &Wanted<'_>, out: &Path) -> Result<Trained, TrainingError> 
         return Err(TrainingError::NoHealthy);
     }
     let Learned {
-        manifest,
+        mut manifest,
         devices,
         thresholds,
         floors,
         conditions,
     } = learn::learn(&mut draft, wanted.profile, devices, &faults)?;
+    let classes = classes::learn(&mut manifest, wanted.profile, &devices, &faults);
     let judged = judge::judge(&manifest, wanted.profile, &devices, &faults);
     let facts = CardFacts {
         evidence: wanted.evidence,
@@ -211,6 +214,7 @@ pub fn train(wanted: &Wanted<'_>, out: &Path) -> Result<Trained, TrainingError> 
         device_months: thresholds,
         floors,
         conditions,
+        classes,
         left_out: survey.left_out(wanted, &manifest),
         period_s: survey.period_s,
     };

@@ -136,8 +136,7 @@ impl Watch {
 
     /// What the detector of an appliance holds, as in a checkpoint; none if it is not in memory.
     pub fn state(&self, appliance: ApplianceId) -> Option<Vec<u8>> {
-        let (_, detector) = self.detectors.get(appliance)?;
-        Some(detector.checkpoint())
+        self.detectors.checkpoint(appliance)
     }
 
     /// How many appliances are in each state, of those whose readings were scored since the start and that are in memory.
@@ -208,16 +207,14 @@ impl Watch {
     }
 
     fn state_of(&self, appliance: ApplianceId) -> WatchState {
-        match self.detectors.get(appliance) {
+        match self.detectors.model(appliance) {
             None => WatchState::NoModel,
-            Some((_, detector)) => detector
-                .watch_state()
-                .map_or(WatchState::Calibrating, |standing| standing.state),
+            Some(_) => self.detectors.watch_state(appliance).unwrap_or(WatchState::Calibrating),
         }
     }
 
     fn bytes_of(&self, appliance: ApplianceId, state: WatchState) -> usize {
-        room::bytes_of(self.detectors.get(appliance).map(|(model, _)| model), state)
+        room::bytes_of(self.detectors.model(appliance), state)
     }
 
     /// Counts appliances as what their detectors say now.
@@ -347,10 +344,9 @@ impl Watch {
         changed: &BTreeSet<ApplianceId>,
         now: Instant,
     ) -> ScoringCommit {
-        let watching = changed.iter().filter_map(|appliance| {
-            let (model, detector) = self.detectors.get(*appliance)?;
-            Some((*appliance, detector.watching(model)))
-        });
+        let watching = changed
+            .iter()
+            .filter_map(|appliance| Some((*appliance, self.detectors.watching(*appliance)?)));
         let watching = watching.collect();
         let mut saved: BTreeSet<ApplianceId> = observations.iter().map(Observation::appliance).collect();
         saved.extend(self.shadow.heard());
@@ -371,7 +367,8 @@ impl Watch {
                 continue;
             };
             partitions.insert(span.partition);
-            let Some((model, detector)) = self.detectors.get(appliance) else {
+            let detectors = &self.detectors;
+            let Some((model, state)) = detectors.model(appliance).zip(detectors.checkpoint(appliance)) else {
                 continue;
             };
             scores.extend(self.highest.take(appliance, model.family()));
@@ -379,7 +376,7 @@ impl Watch {
                 appliance,
                 model: model.version().to_owned(),
                 ingest_no: span.last,
-                state: detector.checkpoint(),
+                state,
             });
             checkpoints.extend(self.shadow.checkpoints(appliance, span.last));
         }

@@ -172,7 +172,7 @@ pub struct ScoringSubject {
 pub const SAVED_MAX: usize = 16;
 
 /// What detectors have saved of an appliance, for a person who looks at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SavedDetectors {
     /// Profile it reports by, which is also its model family.
     pub profile: String,
@@ -182,6 +182,8 @@ pub struct SavedDetectors {
     pub restarted: bool,
     /// One for each model that has watched it, the newest first, at most [`SAVED_MAX`].
     pub states: Vec<SavedDetector>,
+    /// Floors of its fleet in force, by model and version, as [`crate::floors::FleetFloors`] has them; at most [`SAVED_MAX`].
+    pub floors: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 /// The state of one detector.

@@ -1,13 +1,14 @@
 //! Writes the readings of a fleet of the hard world as CSV files, one a device, in order of arrival: `received`, `timestamp`
 //! as the appliance's clock shows it, the profile's channels by name, then the labels `fault` and `progress`. `truth.csv`
-//! beside them has every healthy effect and every fault with its days.
+//! beside them has every healthy effect and every fault with its days; `faults.csv` the faults as `forecall train` reads them, until the
+//! right part is in.
 //!
 //! `cargo run -p tests-world --example hard_fleet -- --out DIR --appliance fridge --devices 10 --days 60 --seed 1`
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use hub_core::profile::ApplianceProfile;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -60,6 +61,8 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let mut truth = BufWriter::new(File::create(out.join("truth.csv")).context("cannot write truth.csv")?);
     writeln!(truth, "device,what,from_day,until_day")?;
+    let mut faults = BufWriter::new(File::create(out.join("faults.csv")).context("cannot write faults.csv")?);
+    writeln!(faults, "device,since,until,class")?;
     for number in 0..arguments.devices {
         let name = format!("{number:04}");
         let path = out.join(format!("{name}.csv"));
@@ -69,17 +72,36 @@ fn main() -> Result<()> {
                 let unit = fleet.washing_machine(number);
                 let life = unit.life().clone();
                 write_truth(&mut truth, &name, &life)?;
+                write_faults(&mut faults, &name, &fleet, &life)?;
                 write_device(file, &fleet, &profiles::washing_machine(), &life, unit)?;
             }
             Appliance::Fridge => {
                 let unit = fleet.fridge(number);
                 let life = unit.life().clone();
                 write_truth(&mut truth, &name, &life)?;
+                write_faults(&mut faults, &name, &fleet, &life)?;
                 write_device(file, &fleet, &profiles::fridge(), &life, unit)?;
             }
         }
     }
+    faults.flush().context("cannot write faults.csv")?;
     truth.flush().context("cannot write truth.csv")
+}
+
+fn write_faults(file: &mut impl Write, device: &str, fleet: &Fleet, life: &Life) -> Result<()> {
+    let end = f64::from(fleet.days);
+    let at = |day: f64| fleet.start + SignedDuration::from_secs((86_400.0 * day) as i64);
+    for fault in life.faults().iter().filter(|fault| fault.onset_day < end) {
+        let repaired = Some(fault.repaired_day()).filter(|day| *day < end);
+        let until = repaired.map_or(String::new(), |day| at(day).to_string());
+        writeln!(
+            file,
+            "{device},{},{until},{}",
+            at(fault.onset_day),
+            fault.kind.name().replace('_', " ")
+        )?;
+    }
+    Ok(())
 }
 
 fn write_truth(file: &mut impl Write, device: &str, life: &Life) -> Result<()> {

@@ -1,8 +1,6 @@
 //! One appliance under a model without a network: its steps to what the detector says of them.
 
-use hub_core::prediction::{
-    Contribution, Evidence, EvidencePoint, FaultPrediction, SecondOpinion, Severity, UNKNOWN_FAULT,
-};
+use hub_core::prediction::{Contribution, Evidence, FaultPrediction, SecondOpinion, Severity, UNKNOWN_FAULT};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -254,32 +252,12 @@ impl Own {
         self.course.push(at, said.score, &said.deviations, points);
     }
 
-    /// The newest steps to freeze with a ticket. A value that is not there is drawn as the one before.
+    /// The newest steps to freeze with a ticket.
     pub(super) fn evidence(&self, kit: &Kit, prediction: &FaultPrediction) -> Evidence {
         let (channels, settings) = (&kit.channels, &kit.settings);
-        let place = |name: &str| channels.iter().position(|channel| channel.name == name);
-        let causes = prediction.top.iter();
-        let shown: Vec<(usize, Contribution)> = causes
-            .filter_map(|cause| Some((place(&cause.channel)?, cause.clone())))
-            .collect();
-        let mut newest: Vec<f64> = shown.iter().map(|(_, cause)| cause.baseline_mean).collect();
-        let points = self.course.drawn().map(|step| {
-            for (value, (feature, _)) in newest.iter_mut().zip(&shown) {
-                let floors = self.course.deviation(step, *feature, channels.len());
-                let known = floors.and_then(|floors| self.unit.value_at(channels, settings, *feature, floors));
-                *value = known.unwrap_or(*value);
-            }
-            EvidencePoint {
-                at: step.at,
-                score: step.score,
-                values: newest.clone(),
-            }
-        });
-        Evidence {
-            points: points.collect(),
-            channels: shown.iter().map(|(_, cause)| cause.clone()).collect(),
-            anomalous_since: prediction.since,
-        }
+        let columns: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
+        let value_at = |feature, floors| self.unit.value_at(channels, settings, feature, floors);
+        self.course.evidence(prediction, &columns, value_at)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::classes::{FAULTS_MIN, OfClass};
 use super::judge::{Judged, OfFault, Outcome};
 use super::{CardFacts, DEVICES_MIN};
 use crate::manifest::Manifest;
@@ -50,6 +51,9 @@ pub(super) fn lines(manifest: &Manifest, facts: &CardFacts, judged: &Judged) -> 
     }
     if !judged.faults.is_empty() {
         lines.push(("faults", faults(manifest, judged)));
+    }
+    if !facts.classes.is_empty() {
+        lines.push(("names", names(&facts.classes)));
     }
     lines
 }
@@ -126,13 +130,37 @@ fn faults(manifest: &Manifest, judged: &Judged) -> String {
     said
 }
 
+/// What alarms are named, and what they are not.
+fn names(classes: &[OfClass]) -> String {
+    let of = |class: &OfClass| {
+        let OfClass {
+            word,
+            found,
+            right,
+            wrong,
+            ..
+        } = class;
+        match (class.is_named, *found < FAULTS_MIN) {
+            (true, _) => format!("{word}: {right} of {found} named by the others of their kind, {wrong} wrongly"),
+            (false, true) => format!("{word}: not named, {found} found where {FAULTS_MIN} are needed"),
+            (false, false) => format!("{word}: not named, {right} of {found} are like the others of their kind"),
+        }
+    };
+    let listed: Vec<String> = classes.iter().take(LISTED_MAX).map(of).collect();
+    listed.join("; ")
+}
+
 /// The card.
 pub(super) fn card(manifest: &Manifest, facts: &CardFacts, judged: &Judged) -> String {
     let mut text = format!(
         "# Model card: {}\n\nFor appliances that report the channels of profile `{}`. Made by `forecall train` for the detector that needs no\n\
-         network: each appliance is compared with itself. It names no fault, and rings nobody by itself.\n\n",
+         network: each appliance is compared with itself. {}, and rings nobody by itself.\n\n",
         manifest.id(),
-        manifest.profile
+        manifest.profile,
+        match manifest.classification.classes.is_empty() {
+            true => "It names no fault",
+            false => "It names faults by the direction in which those that are known moved their devices",
+        }
     );
     for (what, said) in lines(manifest, facts, judged) {
         let _ = writeln!(text, "- **{what}**: {said}");

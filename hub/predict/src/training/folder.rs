@@ -5,14 +5,16 @@ use std::path::Path;
 
 use hub_core::profile::ApplianceProfile;
 use hub_core::release::EvidenceKind;
+use hub_core::site::Localised;
 
+use super::classes::OfClass;
 use super::judge::Judged;
 use super::learn::rounded;
 use super::recordings::Device;
 use super::{TrainingError, card};
 use crate::generic::Unit;
 use crate::golden::GoldenSteps;
-use crate::manifest::{Kit, Manifest, Resampling};
+use crate::manifest::{FaultClass, Kit, Manifest, Resampling};
 use crate::model::Model;
 
 /// Steps of a golden life behind its calibration.
@@ -43,6 +45,8 @@ pub struct CardFacts {
     pub floors: usize,
     /// Features that are freed of conditions.
     pub conditions: usize,
+    /// Kinds of fault that the maker named, and what came of naming them.
+    pub classes: Vec<OfClass>,
     /// Channels that the model does not read, each with the reason.
     pub left_out: Vec<String>,
     /// Seconds of a step.
@@ -137,7 +141,13 @@ fn text(manifest: &Manifest, facts: &CardFacts) -> String {
         "\n[persistence]\nhold = {}\nclear_below = {:?}\nclear_after = {}\nevidence_points = {}",
         persistence.hold, persistence.clear_below, persistence.clear_after, persistence.evidence_points
     ));
-    line("\n[classification]\nunknown_severity = \"major\"".to_owned());
+    let classification = &manifest.classification;
+    line("\n[classification]".to_owned());
+    if !classification.classes.is_empty() {
+        line(format!("min_cosine = {:?}", classification.min_cosine));
+    }
+    line("unknown_severity = \"major\"".to_owned());
+    classification.classes.iter().for_each(|class| line(class_text(class)));
     line(format!(
         "\n[budgets]\ntickets = {:?}\ncalls = {:?}",
         manifest.budgets.tickets, manifest.budgets.calls
@@ -163,6 +173,25 @@ fn text(manifest: &Manifest, facts: &CardFacts) -> String {
         }
     }
     text
+}
+
+/// What alarms are named by. Words of a maker may hold anything that is no control character.
+fn class_text(class: &FaultClass) -> String {
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let words = |words: &Localised| format!("{{ zh-CN = {}, en = {} }}", quoted(&words.zh_cn), quoted(&words.en));
+    let moves = class
+        .signature
+        .iter()
+        .map(|(feature, by)| format!("{} = {by:?}", quoted(feature)));
+    let moves: Vec<String> = moves.collect();
+    format!(
+        "\n# Learned from the maker's labels; words and severity may be changed at any time.\n[[classification.classes]]\nname = {}\nseverity = \"major\"\n\
+         signature = {{ {} }}\nwords = {}\nspoken = {}",
+        quoted(&class.name),
+        moves.join(", "),
+        words(&class.words),
+        words(&class.spoken)
+    )
 }
 
 /// `golden.jsonl`: what the figures of the manifest say of made-up lives around the devices' usual values.

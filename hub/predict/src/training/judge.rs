@@ -112,13 +112,11 @@ pub(super) fn judge(
             judged.false_calls += watched.said.windows(2).filter(|pair| begins(pair)).count();
             continue;
         }
-        let is_within =
-            |said: &&Said, fault: &Fault| said.at >= fault.since && fault.until.is_none_or(|until| said.at <= until);
         judged.outside += rose()
-            .filter(|said| !of_device.iter().any(|fault| is_within(said, fault)))
+            .filter(|said| !of_device.iter().any(|fault| fault.covers(said.at)))
             .count();
         for fault in of_device {
-            let within = || watched.said.iter().filter(|said| is_within(said, fault));
+            let within = || watched.said.iter().filter(|said| fault.covers(said.at));
             let days = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64() / 86_400.0;
             let outcome = match within().find(|said| said.rose) {
                 Some(said) => Outcome::Found {

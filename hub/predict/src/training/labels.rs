@@ -25,6 +25,13 @@ pub struct Fault {
     pub class: String,
 }
 
+impl Fault {
+    /// Whether it was there at this time.
+    pub(super) fn covers(&self, at: Timestamp) -> bool {
+        at >= self.since && self.until.is_none_or(|until| at <= until)
+    }
+}
+
 /// Times of one column, read once all of them are known: only then can day and month be told apart.
 #[derive(Default)]
 struct Column {

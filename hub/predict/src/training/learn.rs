@@ -42,6 +42,8 @@ pub(super) struct Learned {
 pub(super) struct Watched {
     pub(super) said: Vec<Said>,
     wander: Vec<(usize, f64)>,
+    /// While an alarm stood, how far each feature's average had moved, in widths: what the alarm is named by.
+    pub(super) stood: Vec<(Timestamp, Vec<f64>)>,
 }
 
 /// What was said of a step.
@@ -221,7 +223,7 @@ pub(super) fn watch(steps: &[Taken], restarts: &[Timestamp], channels: &[Channel
     let hold = settings.hold.max(1) as usize;
     let (mut quick, mut slow, mut stands) = (Held::new(hold), Held::new(hold), false);
     let mut restarts = restarts.iter().peekable();
-    let mut said = Vec::new();
+    let (mut said, mut stood) = (Vec::new(), Vec::new());
     for step in steps {
         while restarts.next_if(|at| **at < step.at).is_some() {
             unit.restart(channels, settings);
@@ -237,12 +239,16 @@ pub(super) fn watch(steps: &[Taken], restarts: &[Timestamp], channels: &[Channel
             slow_score,
             alarm,
             rose,
+            slow: by_slow,
             measured: true,
             ..
         } = told
         {
             let call = quick.next(score);
             stands = alarm;
+            if alarm {
+                stood.push((step.at, unit.moved(channels, settings, by_slow)));
+            }
             said.push(Said {
                 at: step.at,
                 ticket: call.max(slow.next(slow_score)),
@@ -254,6 +260,7 @@ pub(super) fn watch(steps: &[Taken], restarts: &[Timestamp], channels: &[Channel
     Watched {
         wander: unit.wander(channels),
         said,
+        stood,
     }
 }
 

@@ -123,12 +123,15 @@ impl Shadow {
     pub(super) fn checkpoints(&self, appliance: ApplianceId, ingest_no: i64) -> impl Iterator<Item = Checkpoint> {
         let challengers = self.challengers.values();
         challengers.filter_map(move |challenger| {
-            let (model, detector) = challenger.detectors.get(appliance)?;
+            let (model, state) = (
+                challenger.detectors.model(appliance)?,
+                challenger.detectors.checkpoint(appliance)?,
+            );
             Some(Checkpoint {
                 appliance,
                 model: model.version().to_owned(),
                 ingest_no: ingest_no.max(challenger.after.get(&appliance).copied().unwrap_or(0)),
-                state: detector.checkpoint(),
+                state,
             })
         })
     }

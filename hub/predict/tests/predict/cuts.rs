@@ -159,12 +159,11 @@ fn judged(mut rows: Vec<StoredRow>, batches: &[(usize, bool)]) -> (Vec<Verdict>,
             *unjudged.entry(why).or_default() += 1;
         }
         if *restarts {
-            let state = detectors.get(UNIT).unwrap().1.checkpoint();
+            let state = detectors.checkpoint(UNIT).unwrap();
             detectors.insert(UNIT, MODEL.clone(), Detector::restore(&MODEL, &state).unwrap());
         }
     }
-    let (model, detector) = detectors.get(UNIT).unwrap();
-    (verdicts, detector.watching(model), unjudged)
+    (verdicts, detectors.watching(UNIT).unwrap(), unjudged)
 }
 
 proptest! {

@@ -1,13 +1,14 @@
 //! `forecall train` and what it writes: a family that nobody wrote code for.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use hub_core::error_chain::in_full;
 use hub_predict::manifest::Resampling;
 use hub_predict::training::Outcome;
-use hub_predict::{Model, ModelError, Registry};
+use hub_predict::{Model, ModelError, Registry, Row, score_rows};
 
-use crate::boiler::{BOILERS, copied, learn, models_dir, record};
+use crate::boiler::{A_DAY, BOILERS, copied, learn, models_dir, record, rows};
 
 /// All that is said of why.
 fn told(error: &dyn Error) -> String {
@@ -110,6 +111,71 @@ fn a_device_with_a_known_fault_teaches_nothing_and_is_judged() {
         card.contains("| b-09 | worn pump |") && card.contains("1 of 2 found, 1 missed, 1 not watched"),
         "{card}"
     );
+}
+
+#[test]
+fn faults_that_the_maker_named_get_their_names_back() {
+    let (directory, recordings) = (models_dir(), tempfile::tempdir().unwrap());
+    let (sound, worn) = (
+        (1..=6).map(|number| (number, 120, None)),
+        (11..=15).map(|n| (n, 120, Some(80))),
+    );
+    let files = record(recordings.path(), sound.chain(worn));
+    // Four pumps and one that nobody looked into, and a part of which there is one case alone, which shows as a pump does.
+    let faults = recordings.path().join("faults.csv");
+    let mut text = "device,since,class\n".to_owned();
+    for (number, class) in [
+        (11, "worn pump"),
+        (12, "Worn pump"),
+        (13, "worn pump "),
+        (14, "\"a \"\"seal\"\"\""),
+        (15, ""),
+    ] {
+        text.push_str(&format!("b-{number},2026-03-22,{class}\n"));
+    }
+    std::fs::write(&faults, text).unwrap();
+    let folder = directory.path().join("boiler");
+    let trained = learn(&files, Some(&faults), &folder).unwrap();
+    let said = |name: &str| trained.facts.classes.iter().find(|class| class.name == name).unwrap();
+    let pump = said("worn_pump");
+    assert_eq!(
+        (pump.found, pump.right, pump.wrong, pump.is_named),
+        (3, 3, 0, true),
+        "{pump:?}"
+    );
+    assert_eq!((said("a_seal").found, said("a_seal").is_named), (1, false));
+    let model = Arc::new(Model::load(&folder).unwrap());
+    assert_eq!(model.manifest().classification, trained.manifest.classification);
+    let classes = &model.manifest().classification.classes;
+    let [class] = classes.as_slice() else {
+        panic!("{classes:?}")
+    };
+    assert_eq!(class.words.en, "worn pump");
+    let names: Vec<&str> = class.signature.keys().map(String::as_str).collect();
+    assert_eq!(names, ["pump_current_a"], "{class:?}");
+    // One that it has never seen, and one whose water cools.
+    let named = |rows: &[Row]| {
+        let steps = score_rows(&model, 40, rows).flat_map(Result::unwrap);
+        let mut named: Vec<String> = steps
+            .filter_map(|step| step.verdict.prediction.map(|p| p.fault_class))
+            .collect();
+        named.dedup();
+        named
+    };
+    assert_eq!(named(&rows(21, 120, Some(80))), ["worn_pump"]);
+    let mut cold = rows(22, 120, None);
+    cold[90 * A_DAY as usize..]
+        .iter_mut()
+        .for_each(|row| row.values[1] = row.values[1].map(|water| water - 15.0));
+    assert_eq!(named(&cold), ["unknown_fault"]);
+    let card = std::fs::read_to_string(folder.join("CARD.md")).unwrap();
+    for said in [
+        "worn pump: 3 of 3 named by the others of their kind, 0 wrongly",
+        "a \"seal\": not named, 1 found where 3 are needed",
+        "names faults by the direction",
+    ] {
+        assert!(card.contains(said), "{said} is not in\n{card}");
+    }
 }
 
 #[test]

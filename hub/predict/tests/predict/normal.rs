@@ -1,5 +1,7 @@
 //! What a detector takes for normal, as people are told of it, in each stage.
 
+use std::collections::BTreeMap;
+
 use hub_core::normal::{Counted, LearnedNormal, LeftOut, NoNormal, Normal, NormalFeature, NormalStage};
 use hub_predict::{Detector, Model, Registry, Row};
 use hub_store::prediction::{SavedDetector, SavedDetectors};
@@ -227,11 +229,24 @@ fn what_was_saved_is_read_by_the_model_that_is_served_or_the_reason_is_told() {
         model: None,
         restarted,
         states,
+        floors: BTreeMap::new(),
     };
     let own = detector.checkpoint();
     let known = saved(true, vec![state("boiler/1", &[]), state("generic/1", &own)]);
     assert_eq!(registry.normal(&known), Ok(detector.normal(model, as_of())));
     assert_eq!(registry.normal(&known).unwrap().features.len(), 3);
+    // Of the fleet's floors those that this model judges by.
+    let pump = |saved: &SavedDetectors| {
+        let normal = registry.normal(saved).unwrap();
+        let pump = normal.features.iter().find(|one| one.name == "pump_current_a");
+        pump.unwrap().normal.as_ref().unwrap().floor
+    };
+    let of_fleet = |model: &str| SavedDetectors {
+        floors: BTreeMap::from([(model.to_owned(), BTreeMap::from([("pump_current_a".to_owned(), 0.3)]))]),
+        ..known.clone()
+    };
+    assert_eq!(pump(&of_fleet("boiler/1")), pump(&known));
+    assert!(pump(&of_fleet("generic/1")) > 2.5 * pump(&known));
 
     let why = |registry: &Registry, saved: &SavedDetectors| registry.normal(saved).unwrap_err();
     let kettle = SavedDetectors {

@@ -41,11 +41,11 @@ pub fn judged(model: &Arc<Model>, mut rows: Vec<StoredRow>, batches: &[(usize, b
         let batch = detectors.score(std::mem::replace(&mut rows, rest), &manner);
         verdicts.extend(batch.judged.into_iter().map(|step| step.verdict));
         if *restarts {
-            let state = detectors.get(UNIT).unwrap().1.checkpoint();
+            let state = detectors.checkpoint(UNIT).unwrap();
             detectors.insert(UNIT, model.clone(), Detector::restore(model, &state).unwrap());
         }
     }
-    (verdicts, detectors.get(UNIT).unwrap().1.checkpoint())
+    (verdicts, detectors.checkpoint(UNIT).unwrap())
 }
 
 /// A life with a fault, with a channel that is silent for a while, another that is stuck, and a gap.

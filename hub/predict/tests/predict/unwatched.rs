@@ -65,7 +65,7 @@ fn an_alarm_is_not_told_again_after_a_restart() {
         for rows in rows.chunks(every) {
             let batch = detectors.score(rows.to_vec(), &manner);
             told.extend(batch.judged.into_iter().flat_map(|step| step.news));
-            let state = detectors.get(UNIT).unwrap().1.checkpoint();
+            let state = detectors.checkpoint(UNIT).unwrap();
             detectors.insert(UNIT, model.clone(), Detector::restore(model, &state).unwrap());
         }
         told

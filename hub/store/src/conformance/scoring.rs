@@ -2,13 +2,17 @@
 
 use super::Harness;
 use super::scene::{after, appliance, message, morning, played, site, telemetry, tenant};
+use crate::floors::{Fleet, FleetFloors};
 use crate::prediction::{Checkpoint, SAVED_MAX, SavedDetector, SavedDetectors, ScoredUpTo, ScoringCommit, Stretch};
 use crate::telemetry::{Ingest, StoredRow};
 use crate::{Store, StoreError};
 use hub_core::actor::Actor;
+use hub_core::budget::Month;
 use hub_core::id::ApplianceId;
 use hub_core::watching::{Unjudged, WatchState, Watching};
+use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 const WIDE: usize = 1_000;
 
@@ -181,6 +185,7 @@ pub(super) async fn what_detectors_have_saved_is_shown_with_its_time_until_the_b
         model: None,
         restarted: false,
         states: Vec::new(),
+        floors: BTreeMap::new(),
     };
     assert_eq!(saved().await, nothing);
     let save = async |of: ApplianceId, model: &str, state: u8, now: Timestamp| {
@@ -214,6 +219,34 @@ pub(super) async fn what_detectors_have_saved_is_shown_with_its_time_until_the_b
         ..nothing.clone()
     };
     assert_eq!(saved().await, known);
+    let floors = |of: &str, appliance_model: &str, floor: f64| FleetFloors {
+        fleet: Fleet {
+            tenant: tenant(of),
+            model: "washing-machine/2".to_owned(),
+            profile: "washing-machine".to_owned(),
+        },
+        appliance_model: appliance_model.to_owned(),
+        month: Month::of(date(2026, 1, 1)),
+        floors: BTreeMap::from([("pump".to_owned(), floor)]),
+        appliances: 40,
+    };
+    let in_force = [
+        floors("acme", "washing-machine", 0.25),
+        floors("acme", "W7", 0.5),
+        floors("beta", "washing-machine", 0.75),
+    ];
+    store.save_floors(&in_force, Month::of(date(2026, 1, 1))).await.unwrap();
+    let own = BTreeMap::from([("washing-machine/2".to_owned(), in_force[0].floors.clone())]);
+    let known = SavedDetectors {
+        floors: own.clone(),
+        ..known
+    };
+    assert_eq!(
+        saved().await,
+        known,
+        "neither another appliance model's nor another tenant's"
+    );
+    let nothing = SavedDetectors { floors: own, ..nothing };
     let hidden = store.saved_detectors(&beta, id).await;
     assert!(matches!(hidden, Err(StoreError::NotFound { .. })), "{hidden:?}");
 

@@ -3,6 +3,7 @@
 use super::state::State;
 use super::{MemoryStore, cursor, not_found, page};
 use crate::error::{Result, StoreError};
+use crate::floors::Fleet;
 use crate::page::Page;
 use crate::prediction::{
     Challenged, Checkpoint, KeptChallenge, PredictionStore, SAVED_MAX, SavedDetector, SavedDetectors, ScoredUpTo,
@@ -116,7 +117,16 @@ impl PredictionStore for MemoryStore {
         let mut states: Vec<SavedDetector> = state.checkpoints_of(appliance).map(saved).collect();
         states.sort_by(|a, b| b.saved_at.cmp(&a.saved_at).then_with(|| a.model.cmp(&b.model)));
         states.truncate(SAVED_MAX);
+        let (tenant, appliance_model) = (&known.tenant, state.appliance_model(appliance)?);
+        let of_fleet = state.floors.values().filter(|floors| {
+            let Fleet {
+                tenant: of, profile, ..
+            } = &floors.fleet;
+            of == tenant && *profile == known.profile && floors.appliance_model == appliance_model
+        });
+        let floors = of_fleet.map(|own| (own.fleet.model.clone(), own.floors.clone()));
         Ok(SavedDetectors {
+            floors: floors.take(SAVED_MAX).collect(),
             profile: known.profile.clone(),
             model: known.model.clone(),
             restarted: state.baselines.contains_key(&appliance),

@@ -1,7 +1,7 @@
 //! The first thousand appliances: from an empty database, the day on which the detector opens its first right ticket, and how many
 //! false ones it has opened by then. It begins with the floors and the threshold of its table. Each month its floors are refreshed from the
 //! fleet, the months that are there are scored by them once more, and thresholds follow by the rule of budgets. Conditions are not
-//! learned: they belong to a model that somebody trains.
+//! learned: they belong to a model that somebody trains. What tells only of conditions is not watched: it is no sign of health.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,25 +10,40 @@ use hub_core::budget::history::{ConfirmedFault, HighestScore, History, MonthOfSc
 use hub_core::budget::ledger::Ledger;
 use hub_core::budget::{Draws, Month};
 use hub_core::id::ApplianceId;
-use hub_predict::generic::{DEVICES_MIN, Settings, Step, Unit, WATCHED_DAYS_MIN, fleet_floors, refreshed_floors};
+use hub_predict::generic::{
+    Channel, DEVICES_MIN, Settings, Step, Unit, WATCHED_DAYS_MIN, fleet_floors, refreshed_floors,
+};
 use jiff::civil::date;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tests_world::hard::{Fault, FaultKind, Faults, Fleet, Life, VERSION};
 
 use super::each::each;
+use super::fridge::{self, CONDITIONS_FROM, days};
 use super::machine::{Kit, Run};
+use super::report::{Appliance, FRIDGE, WASHING_MACHINE};
 use super::watch::{MONTH_DAYS, Watched, watch};
 use super::{DAYS, Size, fleet};
 use crate::part::{Data, Evidence, Found, Part};
 
 /// Seeds of fleets that are begun with, one after the other.
 const SEEDS: [u64; 3] = [761, 762, 763];
+/// A fridge has a row every five minutes: one fleet of them takes longer than three of washing machines.
+const FRIDGE_SEEDS: [u64; 1] = [764];
 const UNITS: u64 = 1_000;
 /// Faults a unit and year that show before they fail.
 const FAULTS_A_YEAR: f64 = 0.01;
-/// Name of the appliance model in budgets.
-const MODEL: &str = "washing machine";
+
+/// What a unit of this number in a fleet lives through.
+type Lived<'a> = dyn Fn(&Fleet, u64) -> (Life, Vec<Run>) + Sync + 'a;
+
+/// What is begun with.
+struct Begun<'a> {
+    of: &'a Appliance,
+    channels: &'a [Channel],
+    settings: Settings,
+    lived: &'a Lived<'a>,
+}
 
 /// A unit as the hub has it, live.
 struct Live {
@@ -54,84 +69,134 @@ struct Year {
     device_months: u32,
     /// Month from which floors are the fleet's own, and thresholds.
     floors_from: Option<u32>,
+    /// Units that are watched at its end.
+    watched: usize,
 }
 
 pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
     let kit = Kit::load(models)?;
+    let machines = |fleet: &Fleet, number| {
+        let mut machine = fleet.washing_machine(number);
+        let runs = kit.runs(fleet, &mut machine, f64::from(DAYS));
+        (machine.life().clone(), runs)
+    };
+    let fridges = |fleet: &Fleet, number| {
+        let mut fridge = fleet.fridge(number);
+        let days = days(fleet, &mut fridge, f64::from(DAYS));
+        (fridge.life().clone(), days)
+    };
+    let of_a_day = fridge::channels();
+    let all = [
+        (
+            Begun {
+                of: &WASHING_MACHINE,
+                channels: &kit.channels[..kit.features],
+                settings: Settings::of_runs(),
+                lived: &machines,
+            },
+            SEEDS.as_slice(),
+        ),
+        (
+            Begun {
+                of: &FRIDGE,
+                channels: &of_a_day[..CONDITIONS_FROM],
+                settings: Settings::default(),
+                lived: &fridges,
+            },
+            FRIDGE_SEEDS.as_slice(),
+        ),
+    ];
+    let units = size.units.unwrap_or(UNITS);
     let mut lines = vec![
         format!(
-            "{UNITS} washing machines of the hard world from the day on which the first reading comes, {:.0} % of them with a fault that shows in \
-             a year. Floors and threshold of the table until the fleet has its own, then refreshed each month.",
+            "{units} appliances of the hard world from the day on which the first reading comes, {:.0} % of them with a fault that shows in a \
+             year: washing machines by their runs, fridges by their days. Floors and threshold of the table until the fleet has its own, then \
+             refreshed each month.",
             100.0 * FAULTS_A_YEAR
         ),
         String::new(),
-        "| seed | fleet's own floors from | first right ticket | false ones until then | right in the year | faults that show | false in \
-         the year | per 1,000 a month |"
+        "| appliance | seed | watched at the end | fleet's own floors from | first right ticket | false ones until then | right in the year | \
+         faults that show | false in the year | per 1,000 a month |"
             .to_owned(),
-        format!("|{}", " --- |".repeat(8)),
+        format!("|{}", " --- |".repeat(10)),
     ];
     let mut found = Vec::new();
-    for seed in SEEDS {
-        let year = live(&kit, seed, size.threads);
-        let right = || year.opened.iter().filter(|one| one.is_right);
-        let first = right().map(|one| one.day).reduce(f64::min);
-        let wrong_until = |until: f64| {
-            year.opened
-                .iter()
-                .filter(|one| !one.is_right && one.day <= until)
-                .count()
-        };
-        let wrong = wrong_until(f64::MAX);
-        lines.push(format!(
-            "| {seed} | {} | {} | {} | {} | {} | {wrong} | {:.2} |",
-            year.floors_from
-                .map_or("-".into(), |month| format!("day {:.0}", MONTH_DAYS * f64::from(month))),
-            first.map_or("none".into(), |day| format!("day {day:.0}")),
-            wrong_until(first.unwrap_or(f64::MAX)),
-            right().count(),
-            year.faults,
-            1_000.0 * wrong as f64 / f64::from(year.device_months.max(1)),
-        ));
-        println!("first-thousand {}", lines.last().map_or("", String::as_str));
-        found.push(Found {
-            what: format!("generic, tickets, seed {seed}"),
-            found: right().count() as f64,
-            of: year.faults as f64,
-            wrong: wrong as f64,
-            watched: format!("{} device-months", year.device_months),
-            precision: Some(right().count() as f64 / year.opened.len().max(1) as f64),
-        });
+    for (begun, seeds) in all {
+        for seed in seeds {
+            let year = live(&begun, *seed, units, size.threads);
+            lines.push(year.line(begun.of.name, *seed, units));
+            println!("first-thousand {}", lines.last().map_or("", String::as_str));
+            found.push(year.found(begun.of.name, *seed));
+        }
     }
-    let seeds = SEEDS.map(|seed| seed.to_string()).join(", ");
+    let seeds: Vec<String> = SEEDS.iter().chain(&FRIDGE_SEEDS).map(u64::to_string).collect();
     Ok(Part {
         name: "first-thousand",
         evidence: Evidence::Simulated,
-        data: Data::Seeds(format!("hard world {VERSION}, seeds {seeds}")),
+        data: Data::Seeds(format!("hard world {VERSION}, seeds {}", seeds.join(", "))),
         lines,
         found,
         bars: Vec::new(),
     })
 }
 
-fn live(kit: &Kit, seed: u64, threads: u64) -> Year {
-    let shows = |kind: &&FaultKind| **kind != FaultKind::Electronics;
-    let all: f64 = FaultKind::WASHING_MACHINE.iter().map(|kind| kind.share()).sum();
-    let shown: f64 = FaultKind::WASHING_MACHINE
-        .iter()
-        .filter(shows)
-        .map(|kind| kind.share())
-        .sum();
+impl Year {
+    fn right(&self) -> impl Iterator<Item = &Opened> {
+        self.opened.iter().filter(|one| one.is_right)
+    }
+
+    fn wrong_until(&self, day: f64) -> usize {
+        let wrong = self.opened.iter().filter(|one| !one.is_right && one.day <= day);
+        wrong.count()
+    }
+
+    fn line(&self, name: &str, seed: u64, units: u64) -> String {
+        let first = self.right().map(|one| one.day).reduce(f64::min);
+        let wrong = self.wrong_until(f64::MAX);
+        format!(
+            "| {name} | {seed} | {} of {units} | {} | {} | {} | {} | {} | {wrong} | {:.2} |",
+            self.watched,
+            self.floors_from
+                .map_or("-".into(), |month| format!("day {:.0}", MONTH_DAYS * f64::from(month))),
+            first.map_or("none".into(), |day| format!("day {day:.0}")),
+            self.wrong_until(first.unwrap_or(f64::MAX)),
+            self.right().count(),
+            self.faults,
+            1_000.0 * wrong as f64 / f64::from(self.device_months.max(1)),
+        )
+    }
+
+    fn found(&self, name: &str, seed: u64) -> Found {
+        let right = self.right().count() as f64;
+        Found {
+            what: format!("generic, {name}, tickets, seed {seed}"),
+            found: right,
+            of: self.faults as f64,
+            wrong: self.wrong_until(f64::MAX) as f64,
+            watched: format!("{} device-months", self.device_months),
+            precision: (!self.opened.is_empty()).then(|| right / self.opened.len() as f64),
+        }
+    }
+}
+
+fn live(begun: &Begun<'_>, seed: u64, units: u64, threads: u64) -> Year {
+    let shares = |kinds: &mut dyn Iterator<Item = &FaultKind>| kinds.map(|kind| kind.share()).sum::<f64>();
+    let all = shares(&mut begun.of.kinds.iter());
+    let shown = shares(&mut begun.of.kinds.iter().filter(|kind| **kind != FaultKind::Electronics));
     let fleet = Fleet {
         faults: Faults::PerYear(FAULTS_A_YEAR * all / shown),
         ..fleet(seed)
     };
-    let mut settings = Settings::of_runs();
-    let mut units: Vec<Live> = each(0..UNITS, threads, |number| {
-        let mut machine = fleet.washing_machine(number);
+    let (channels, mut settings) = (begun.channels, begun.settings.clone());
+    let mut units: Vec<Live> = each(0..units, threads, |number| {
+        let (life, mut runs) = (begun.lived)(&fleet, number);
+        for run in &mut runs {
+            run.values.truncate(channels.len());
+        }
         Live {
-            life: machine.life().clone(),
-            runs: kit.runs(&fleet, &mut machine, f64::from(DAYS)),
-            unit: Unit::new(&kit.channels, &settings),
+            life,
+            runs,
+            unit: Unit::new(channels, &settings),
             taken: 0,
             stands: false,
             watched_from: None,
@@ -139,43 +204,46 @@ fn live(kit: &Kit, seed: u64, threads: u64) -> Year {
     });
     let mut year = Year {
         opened: Vec::new(),
-        faults: units.iter().map(|unit| unit.shown_faults()).sum(),
+        faults: units.iter().map(Live::shown_faults).sum(),
         device_months: 0,
         floors_from: None,
+        watched: 0,
     };
     let mut ledger = Ledger::default();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for month in 0..DAYS / MONTH_DAYS as u32 {
         let end = MONTH_DAYS * f64::from(month + 1);
         for unit in &mut units {
-            unit.live_until(end, kit, &settings, &mut year.opened);
+            unit.live_until(end, channels, &settings, &mut year.opened);
             year.device_months += u32::from(unit.watched_from.is_some_and(|from| from <= end - MONTH_DAYS));
         }
-        if let Some(refreshed) = refreshed(kit, &settings, &units, end, &mut ledger, &mut rng) {
+        if let Some(refreshed) = refreshed(begun, &settings, &units, end, &mut ledger, &mut rng) {
             settings = refreshed;
             year.floors_from.get_or_insert(month + 1);
         }
     }
+    year.watched = units.iter().filter(|unit| unit.watched_from.is_some()).count();
     year
 }
 
 /// Settings from the end of a month on, once the fleet has floors of its own and thresholds by them: the one is worth nothing
 /// without the other.
 fn refreshed(
-    kit: &Kit,
+    begun: &Begun<'_>,
     settings: &Settings,
     units: &[Live],
     end: f64,
     ledger: &mut Ledger,
     rng: &mut ChaCha8Rng,
 ) -> Option<Settings> {
+    let (channels, model) = (begun.channels, begun.of.name);
     let long = |unit: &&Live| !unit.stands && unit.watched_from.is_some_and(|from| end - from >= WATCHED_DAYS_MIN);
     let wanders: Vec<_> = units
         .iter()
         .filter(long)
-        .map(|unit| unit.unit.wander(&kit.channels))
+        .map(|unit| unit.unit.wander(channels))
         .collect();
-    let shown = fleet_floors(kit.channels.len(), &wanders, DEVICES_MIN);
+    let shown = fleet_floors(channels.len(), &wanders, DEVICES_MIN);
     if shown.iter().all(Option::is_none) {
         return None;
     }
@@ -185,7 +253,7 @@ fn refreshed(
     };
     let watched: Vec<Watched> = units
         .iter()
-        .map(|unit| watch(&unit.runs[..unit.taken], &kit.channels, &next))
+        .map(|unit| watch(&unit.runs[..unit.taken], channels, &next))
         .collect();
     let first = Month::of(date(2026, 1, 1));
     let months = (end / MONTH_DAYS) as u32;
@@ -215,9 +283,9 @@ fn refreshed(
         }
     }
     let mut draw = || rng.next_u64();
-    let histories = BTreeMap::from([(MODEL.to_owned(), history)]);
+    let histories = BTreeMap::from([(model.to_owned(), history)]);
     ledger.renew(first.plus(months as i32), &histories, &mut Draws(&mut draw));
-    next.threshold = ledger.model(MODEL)?.thresholds.as_ref()?.tickets.in_force;
+    next.threshold = ledger.model(model)?.thresholds.as_ref()?.tickets.in_force;
     Some(next)
 }
 
@@ -229,14 +297,14 @@ impl Live {
         shown.count()
     }
 
-    fn live_until(&mut self, end: f64, kit: &Kit, settings: &Settings, opened: &mut Vec<Opened>) {
+    fn live_until(&mut self, end: f64, channels: &[Channel], settings: &Settings, opened: &mut Vec<Opened>) {
         while let Some(run) = self.runs.get(self.taken).filter(|run| run.day < end) {
             self.taken += 1;
             if run.afresh {
-                self.unit.restart(&kit.channels, settings);
+                self.unit.restart(channels, settings);
                 (self.stands, self.watched_from) = (false, None);
             }
-            let step = self.unit.step(&kit.channels, settings, &run.values, false, self.stands);
+            let step = self.unit.step(channels, settings, &run.values, false, self.stands);
             if let Step::Watching { alarm, rose, .. } = step {
                 self.stands = alarm;
                 self.watched_from.get_or_insert(run.day);

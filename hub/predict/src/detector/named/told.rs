@@ -1,6 +1,6 @@
 //! What is told of a named fault: its class, how sure, and the figures that it moves as people read them.
 
-use hub_core::prediction::{Contribution, Evidence, EvidencePoint, FaultPrediction, UNKNOWN_FAULT};
+use hub_core::prediction::{Contribution, Evidence, FaultPrediction, UNKNOWN_FAULT};
 use jiff::Timestamp;
 
 use super::{FOUR, Own};
@@ -170,34 +170,12 @@ impl Own {
         top
     }
 
-    /// The newest runs as a ticket draws them. A value that is not there is drawn as the one before.
+    /// The newest runs as a ticket draws them.
     pub(super) fn drawn(&self, fixed: Fixed<'_>, prediction: &FaultPrediction) -> Evidence {
-        let (features, figures) = (fixed.rule.channels, fixed.rule.figures);
-        let all = || features.iter().chain(figures);
-        let place = |name: &str| all().position(|channel| channel.name == name);
-        let causes = prediction.top.iter();
-        let shown: Vec<(usize, Contribution)> = causes
-            .filter_map(|cause| Some((place(&cause.channel)?, cause.clone())))
-            .collect();
-        let mut newest: Vec<f64> = shown.iter().map(|(_, cause)| cause.baseline_mean).collect();
-        let points = self.course.drawn().map(|step| {
-            for (value, (place, _)) in newest.iter_mut().zip(&shown) {
-                let apart = self.course.deviation(step, *place, all().count());
-                *value = apart
-                    .and_then(|apart| self.value_at(*place, apart, fixed))
-                    .unwrap_or(*value);
-            }
-            EvidencePoint {
-                at: step.at,
-                score: step.score,
-                values: newest.clone(),
-            }
-        });
-        Evidence {
-            points: points.collect(),
-            channels: shown.iter().map(|(_, cause)| cause.clone()).collect(),
-            anomalous_since: prediction.since,
-        }
+        let columns = fixed.rule.channels.iter().chain(fixed.rule.figures);
+        let columns: Vec<&str> = columns.map(|channel| channel.name.as_str()).collect();
+        let value_at = |place, apart| self.value_at(place, apart, fixed);
+        self.course.evidence(prediction, &columns, value_at)
     }
 
     /// The value of a feature that is so many floors from normal, or of a compared figure that is so many fours of usual deviations from it.
