@@ -70,9 +70,9 @@ soak-kill: ## 100 rounds of kill -9 of hub and database under 200 publishers
 
 fuzz: ## Packet decoding, the session core, batches of readings, the device agent and its flash, a world of cuts and crashes, addresses in SIP: 5 minutes each
 	@FORECALL_FUZZ_SECONDS=300 cargo test --package hub-broker --lib --test session --test world -- fuzz_ --nocapture
-	@FORECALL_FUZZ_CASES=3000000 cargo test --package agent-sdk-wire --test contract -- fuzz_ --nocapture
-	@FORECALL_FUZZ_CASES=300000 cargo test --package agent-sdk-core --test session --test agent -- fuzz_ --nocapture
-	@FORECALL_FUZZ_CASES=100000 cargo test --package agent-sdk-storage --test flash -- fuzz_ --nocapture
+	@FORECALL_FUZZ_CASES=6000000 cargo test --package agent-sdk-wire --test contract -- fuzz_ --nocapture
+	@FORECALL_FUZZ_CASES=15000000 cargo test --package agent-sdk-core --test session --test agent -- fuzz_ --nocapture
+	@FORECALL_FUZZ_CASES=1200000 cargo test --package agent-sdk-storage --test flash -- fuzz_ --nocapture
 	@FORECALL_FUZZ_SECONDS=300 cargo test --package hub-voice --lib -- fuzz_ --nocapture
 
 fuzz-http: ## Some 1,000 requests made up for each operation of the API, against its document

@@ -57,18 +57,19 @@ pub(super) fn learn(
     faults: &BTreeMap<String, Vec<Fault>>,
 ) -> Vec<OfClass> {
     let kinds = kinds(manifest, profile, devices, faults);
-    let directions: Vec<Vec<f64>> = kinds.values().map(|kind| direction(&kind.directions)).collect();
+    // One that gets no name in any case takes none from the others.
+    let may_be_named = |kind: &Kind| kind.directions.len() >= FAULTS_MIN;
+    let directions = kinds.values().map(|kind| match may_be_named(kind) {
+        true => direction(&kind.directions),
+        false => Vec::new(),
+    });
+    let directions: Vec<Vec<f64>> = directions.collect();
     let tried = kinds.iter().enumerate().map(|(own, (name, kind))| {
         let (mut right, mut wrong) = (0, 0);
         for (i, one) in kind.directions.iter().enumerate() {
+            let others = kind.directions.iter().enumerate().filter(|(j, _)| *j != i);
             let mut by = directions.clone();
-            by[own] = direction(
-                kind.directions
-                    .iter()
-                    .enumerate()
-                    .filter(|(j, _)| *j != i)
-                    .map(|(_, d)| d),
-            );
+            by[own] = direction(others.map(|(_, direction)| direction));
             match closest(one, &by) {
                 Some(class) if class == own => right += 1,
                 Some(_) => wrong += 1,
@@ -79,7 +80,7 @@ pub(super) fn learn(
         OfClass {
             name: name.clone(),
             word: kind.word.clone(),
-            is_named: found >= FAULTS_MIN && RIGHT.1 * right >= RIGHT.0 * found,
+            is_named: may_be_named(kind) && RIGHT.1 * right >= RIGHT.0 * found,
             found,
             right,
             wrong,
