@@ -238,4 +238,32 @@ mod tests {
             assert_eq!(watched.news(&row, &verdict(calibrating)), None, "once");
         }
     }
+
+    #[test]
+    fn a_quiet_appliance_without_a_network_rests_and_wakes_as_it_was() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+        let rests = |model: Model, alarming: bool| {
+            let model = Arc::new(model);
+            let mut watched = Watched::new(model.clone(), Detector::new(&model));
+            watched.alarming = alarming;
+            let (state, told) = (watched.detector.checkpoint(), watched.detector.watching(&model));
+            let mut kept = Kept::Awake(Box::new(watched));
+            kept.rest();
+            let rests = matches!(kept, Kept::Asleep { .. });
+            assert_eq!(
+                (kept.checkpoint(), kept.watching(), kept.watch_state()),
+                (state.clone(), told, None)
+            );
+            assert_eq!(kept.wake().detector.checkpoint(), state);
+            assert!(matches!(kept, Kept::Awake(_)));
+            rests
+        };
+        assert!(rests(Model::load(&models.join("pump-rig")).unwrap(), false));
+        // What was told of an alarm is in no checkpoint, and a window is too large to be written for each row.
+        assert!(!rests(Model::load(&models.join("pump-rig")).unwrap(), true));
+        assert!(!rests(
+            Model::load(&models.join("evaluation/pump-rig-1")).unwrap(),
+            false
+        ));
+    }
 }
