@@ -66,7 +66,8 @@ struct Opened {
 struct Year {
     opened: Vec<Opened>,
     faults: usize,
-    device_months: u32,
+    /// Appliances that were watched in all of a month, month by month.
+    device_months: Vec<u32>,
     /// Month from which floors are the fleet's own, and thresholds.
     floors_from: Option<u32>,
     /// Units that are watched at its end.
@@ -116,7 +117,7 @@ pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
         ),
         String::new(),
         "| appliance | seed | watched at the end | fleet's own floors from | first right ticket | false ones until then | right in the year | \
-         faults that show | false in the year | per 1,000 a month |"
+         faults that show | false in the year | per 1,000 a month, by quarter |"
             .to_owned(),
         format!("|{}", " --- |".repeat(10)),
     ];
@@ -154,7 +155,7 @@ impl Year {
         let first = self.right().map(|one| one.day).reduce(f64::min);
         let wrong = self.wrong_until(f64::MAX);
         format!(
-            "| {name} | {seed} | {} of {units} | {} | {} | {} | {} | {} | {wrong} | {:.2} |",
+            "| {name} | {seed} | {} of {units} | {} | {} | {} | {} | {} | {wrong} | {} |",
             self.watched,
             self.floors_from
                 .map_or("-".into(), |month| format!("day {:.0}", MONTH_DAYS * f64::from(month))),
@@ -162,8 +163,25 @@ impl Year {
             self.wrong_until(first.unwrap_or(f64::MAX)),
             self.right().count(),
             self.faults,
-            1_000.0 * wrong as f64 / f64::from(self.device_months.max(1)),
+            self.by_quarter().join(", "),
         )
+    }
+
+    /// False tickets for 1,000 appliances that were watched for a month.
+    fn by_quarter(&self) -> Vec<String> {
+        let quarter = |(number, months): (usize, &[u32])| {
+            let days = 3.0 * MONTH_DAYS * number as f64..3.0 * MONTH_DAYS * (number + 1) as f64;
+            let wrong = self
+                .opened
+                .iter()
+                .filter(|one| !one.is_right && days.contains(&one.day));
+            let months: u32 = months.iter().sum();
+            match months {
+                0 => "-".to_owned(),
+                _ => format!("{:.1}", 1_000.0 * wrong.count() as f64 / f64::from(months)),
+            }
+        };
+        self.device_months.chunks(3).enumerate().map(quarter).collect()
     }
 
     fn found(&self, name: &str, seed: u64) -> Found {
@@ -173,7 +191,7 @@ impl Year {
             found: right,
             of: self.faults as f64,
             wrong: self.wrong_until(f64::MAX) as f64,
-            watched: format!("{} device-months", self.device_months),
+            watched: format!("{} device-months", self.device_months.iter().sum::<u32>()),
             precision: (!self.opened.is_empty()).then(|| right / self.opened.len() as f64),
         }
     }
@@ -205,7 +223,7 @@ fn live(begun: &Begun<'_>, seed: u64, units: u64, threads: u64) -> Year {
     let mut year = Year {
         opened: Vec::new(),
         faults: units.iter().map(Live::shown_faults).sum(),
-        device_months: 0,
+        device_months: Vec::new(),
         floors_from: None,
         watched: 0,
     };
@@ -213,10 +231,12 @@ fn live(begun: &Begun<'_>, seed: u64, units: u64, threads: u64) -> Year {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for month in 0..DAYS / MONTH_DAYS as u32 {
         let end = MONTH_DAYS * f64::from(month + 1);
+        let mut watched = 0;
         for unit in &mut units {
             unit.live_until(end, channels, &settings, &mut year.opened);
-            year.device_months += u32::from(unit.watched_from.is_some_and(|from| from <= end - MONTH_DAYS));
+            watched += u32::from(unit.watched_from.is_some_and(|from| from <= end - MONTH_DAYS));
         }
+        year.device_months.push(watched);
         if let Some(refreshed) = refreshed(begun, &settings, &units, end, &mut ledger, &mut rng) {
             settings = refreshed;
             year.floors_from.get_or_insert(month + 1);
