@@ -7,10 +7,19 @@ use super::level::Thresholds;
 use super::precision::{CallFacts, Faults, Precision, Withheld};
 use crate::call_rules::HoldReason;
 use crate::prediction::FaultPrediction;
+use crate::release::GENERIC;
 use jiff::Timestamp;
 
 /// Score at which a detector raises an alarm: no threshold is lower.
 pub const ALARM: f64 = 1.0;
+/// Score from which family `generic` opens a ticket about appliances whose fleet has no past: its floors are guesses by unit then, and each
+/// alarm would be a ticket. Fleets of the hard world turn out to need 2.5 to 5 (`evaluate --only first`).
+pub const FIRST_LEVEL: f64 = 3.0;
+
+/// Score from which a model family opens a ticket about appliances whose fleet has no past; none where each of its alarms does.
+pub fn first_level(family: &str) -> Option<f64> {
+    (family == GENERIC).then_some(FIRST_LEVEL)
+}
 
 /// The ledger as far as it concerns appliances of one model.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +43,7 @@ impl Gate {
         self.entry()?.thresholds.as_ref()
     }
 
-    /// Score from which a ticket is opened; none while the family has no history: then each alarm opens one.
+    /// Score from which a ticket is opened; none while the family has no history: then [`first_level`] holds.
     pub fn ticket_level(&self) -> Option<f64> {
         let thresholds = self.thresholds()?;
         Some(thresholds.tickets.in_force.max(ALARM))

@@ -2,7 +2,7 @@
 
 use super::{Changes, Ids, Situation, SituationError};
 use crate::budget::Month;
-use crate::budget::gate::Gate;
+use crate::budget::gate::{Gate, first_level};
 use crate::call_rules::HoldReason;
 use crate::contact::ContactThread;
 use crate::finding::{Finding, FindingState, Placement, place};
@@ -131,6 +131,7 @@ impl Situation {
     /// cool-down that is over.
     fn place_by_level(&mut self, mut finding: Finding, now: Timestamp, changes: &mut Changes) -> Finding {
         let level = self.gate_of(&finding.prediction).and_then(Gate::ticket_level);
+        let level = level.or_else(|| first_level(finding.prediction.family()));
         let level = level.filter(|level| finding.ticket.is_none() && f64::from(finding.prediction.score) < *level);
         let is_over = level.is_some() && finding.suppressed_until.is_some_and(|until| until <= now);
         if finding.ticket_from != level || is_over {

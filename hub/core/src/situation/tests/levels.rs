@@ -99,6 +99,25 @@ fn without_a_past_the_model_speaks_for_itself() {
     assert_eq!(finding.prediction.probability, 0.95);
 }
 
+/// What nobody has trained has floors that are guesses, and each of its alarms would be a ticket.
+#[test]
+fn without_a_past_family_generic_opens_a_ticket_from_three_thresholds_on() {
+    let mut unit = Unit::new();
+    let of_generic = |score: f32| {
+        let mut seen = scored(score);
+        if let Observation::Alarm { prediction, .. } = &mut seen {
+            prediction.model = "generic/1".to_owned();
+        }
+        seen
+    };
+    unit.sees(of_generic(2.9));
+    let finding = &unit.situation.findings[0];
+    assert_eq!((finding.ticket, finding.ticket_from), (None, Some(3.0)));
+    unit.sees(of_generic(3.0));
+    let finding = &unit.situation.findings[0];
+    assert!(finding.ticket.is_some() && finding.ticket_from.is_none());
+}
+
 /// Otherwise each batch of the scorer would look at it again.
 #[test]
 fn a_cool_down_that_ends_below_the_level_is_over() {

@@ -1,11 +1,12 @@
 //! The first thousand appliances: from an empty database, the day on which the detector opens its first right ticket, and how many
-//! false ones it has opened by then. It begins with the floors and the threshold of its table. Each month its floors are refreshed from the
-//! fleet, the months that are there are scored by them once more, and thresholds follow by the rule of budgets. Conditions are not
+//! false ones it has opened by then. It begins with the floors and the threshold of its table, and the level of tickets that the hub has for a
+//! fleet without a past. Each month floors are refreshed from the fleet, and the level follows by the rule of budgets. Conditions are not
 //! learned: they belong to a model that somebody trains. What tells only of conditions is not watched: it is no sign of health.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hub_core::budget::gate::{ALARM, FIRST_LEVEL};
 use hub_core::budget::history::{ConfirmedFault, HighestScore, History, MonthOfScores};
 use hub_core::budget::ledger::Ledger;
 use hub_core::budget::{Draws, Month};
@@ -22,7 +23,7 @@ use super::each::each;
 use super::fridge::{self, CONDITIONS_FROM, days};
 use super::machine::{Kit, Run};
 use super::report::{Appliance, FRIDGE, WASHING_MACHINE};
-use super::watch::{MONTH_DAYS, Watched, watch};
+use super::watch::{Held, MONTH_DAYS};
 use super::{DAYS, Size, fleet};
 use crate::part::{Data, Evidence, Found, Part};
 
@@ -53,7 +54,24 @@ struct Live {
     /// Steps that it has taken.
     taken: usize,
     stands: bool,
+    /// A ticket was opened about the alarm that stands.
+    has_ticket: bool,
+    /// The newest scores and slow scores, as they are held.
+    held: [Held; 2],
+    /// Highest held score of the month.
+    highest: f64,
     watched_from: Option<f64>,
+}
+
+/// What the hub judges by now.
+struct Now {
+    settings: Settings,
+    /// Score, in thresholds, from which a ticket is opened.
+    level: f64,
+    /// End of the month from which that is the fleet's own.
+    level_from: Option<f64>,
+    history: History,
+    ledger: Ledger,
 }
 
 /// A ticket.
@@ -68,8 +86,8 @@ struct Year {
     faults: usize,
     /// Appliances that were watched in all of a month, month by month.
     device_months: Vec<u32>,
-    /// Month from which floors are the fleet's own, and thresholds.
-    floors_from: Option<u32>,
+    /// Day from which the level of tickets is the fleet's own.
+    level_from: Option<f64>,
     /// Units that are watched at its end.
     watched: usize,
 }
@@ -111,12 +129,12 @@ pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
     let mut lines = vec![
         format!(
             "{units} appliances of the hard world from the day on which the first reading comes, {:.0} % of them with a fault that shows in a \
-             year: washing machines by their runs, fridges by their days. Floors and threshold of the table until the fleet has its own, then \
-             refreshed each month.",
+             year: washing machines by their runs, fridges by their days. Floors of the table and three times its threshold until the fleet has \
+             its own, then refreshed each month.",
             100.0 * FAULTS_A_YEAR
         ),
         String::new(),
-        "| appliance | seed | watched at the end | fleet's own floors from | first right ticket | false ones until then | right in the year | \
+        "| appliance | seed | watched at the end | level of the fleet's own from | first right ticket | false ones until then | right in the year | \
          faults that show | false in the year | per 1,000 a month, by quarter |"
             .to_owned(),
         format!("|{}", " --- |".repeat(10)),
@@ -157,8 +175,7 @@ impl Year {
         format!(
             "| {name} | {seed} | {} of {units} | {} | {} | {} | {} | {} | {wrong} | {} |",
             self.watched,
-            self.floors_from
-                .map_or("-".into(), |month| format!("day {:.0}", MONTH_DAYS * f64::from(month))),
+            self.level_from.map_or("-".into(), |day| format!("day {day:.0}")),
             first.map_or("none".into(), |day| format!("day {day:.0}")),
             self.wrong_until(first.unwrap_or(f64::MAX)),
             self.right().count(),
@@ -205,7 +222,14 @@ fn live(begun: &Begun<'_>, seed: u64, units: u64, threads: u64) -> Year {
         faults: Faults::PerYear(FAULTS_A_YEAR * all / shown),
         ..fleet(seed)
     };
-    let (channels, mut settings) = (begun.channels, begun.settings.clone());
+    let channels = begun.channels;
+    let mut now = Now {
+        settings: begun.settings.clone(),
+        level: FIRST_LEVEL,
+        level_from: None,
+        history: History::default(),
+        ledger: Ledger::default(),
+    };
     let mut units: Vec<Live> = each(0..units, threads, |number| {
         let (life, mut runs) = (begun.lived)(&fleet, number);
         for run in &mut runs {
@@ -214,9 +238,12 @@ fn live(begun: &Begun<'_>, seed: u64, units: u64, threads: u64) -> Year {
         Live {
             life,
             runs,
-            unit: Unit::new(channels, &settings),
+            unit: Unit::new(channels, &now.settings),
             taken: 0,
             stands: false,
+            has_ticket: false,
+            held: held(&now.settings),
+            highest: 0.0,
             watched_from: None,
         }
     });
@@ -224,89 +251,65 @@ fn live(begun: &Begun<'_>, seed: u64, units: u64, threads: u64) -> Year {
         opened: Vec::new(),
         faults: units.iter().map(Live::shown_faults).sum(),
         device_months: Vec::new(),
-        floors_from: None,
+        level_from: None,
         watched: 0,
     };
-    let mut ledger = Ledger::default();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for month in 0..DAYS / MONTH_DAYS as u32 {
         let end = MONTH_DAYS * f64::from(month + 1);
         let mut watched = 0;
         for unit in &mut units {
-            unit.live_until(end, channels, &settings, &mut year.opened);
+            unit.live_until(end, channels, &now, &mut year.opened);
             watched += u32::from(unit.watched_from.is_some_and(|from| from <= end - MONTH_DAYS));
         }
         year.device_months.push(watched);
-        if let Some(refreshed) = refreshed(begun, &settings, &units, end, &mut ledger, &mut rng) {
-            settings = refreshed;
-            year.floors_from.get_or_insert(month + 1);
-        }
+        now.refresh(begun, &units, end, &mut rng);
     }
+    year.level_from = now.level_from;
     year.watched = units.iter().filter(|unit| unit.watched_from.is_some()).count();
     year
 }
 
-/// Settings from the end of a month on, once the fleet has floors of its own and thresholds by them: the one is worth nothing
-/// without the other.
-fn refreshed(
-    begun: &Begun<'_>,
-    settings: &Settings,
-    units: &[Live],
-    end: f64,
-    ledger: &mut Ledger,
-    rng: &mut ChaCha8Rng,
-) -> Option<Settings> {
-    let (channels, model) = (begun.channels, begun.of.name);
-    let long = |unit: &&Live| !unit.stands && unit.watched_from.is_some_and(|from| end - from >= WATCHED_DAYS_MIN);
-    let wanders: Vec<_> = units
-        .iter()
-        .filter(long)
-        .map(|unit| unit.unit.wander(channels))
-        .collect();
-    let shown = fleet_floors(channels.len(), &wanders, DEVICES_MIN);
-    if shown.iter().all(Option::is_none) {
-        return None;
-    }
-    let mut next = Settings {
-        fleet_floors: refreshed_floors(&settings.fleet_floors, &shown),
-        ..settings.clone()
-    };
-    let watched: Vec<Watched> = units
-        .iter()
-        .map(|unit| watch(&unit.runs[..unit.taken], channels, &next))
-        .collect();
-    let first = Month::of(date(2026, 1, 1));
-    let months = (end / MONTH_DAYS) as u32;
-    let mut history = History::default();
-    for month in 0..months {
-        let there = watched.iter().enumerate();
-        let there = there.filter(|(_, one)| one.months(end as u32).contains(&month));
-        let highest = there.map(|(number, one)| HighestScore {
+impl Now {
+    /// At the end of a month: floors as the hub refreshes them, and the level by the scores of the months as they were said.
+    fn refresh(&mut self, begun: &Begun<'_>, units: &[Live], end: f64, rng: &mut ChaCha8Rng) {
+        let channels = begun.channels;
+        let long = |unit: &&Live| !unit.stands && unit.watched_from.is_some_and(|from| end - from >= WATCHED_DAYS_MIN);
+        let of_units = units.iter().filter(long);
+        let wanders: Vec<_> = of_units.map(|unit| unit.unit.wander(channels)).collect();
+        let shown = fleet_floors(channels.len(), &wanders, DEVICES_MIN);
+        self.settings.fleet_floors = refreshed_floors(&self.settings.fleet_floors, &shown);
+        let first = Month::of(date(2026, 1, 1));
+        let month = (end / MONTH_DAYS) as i32;
+        let there = units.iter().enumerate();
+        let there = there.filter(|(_, unit)| unit.watched_from.is_some_and(|from| from <= end - MONTH_DAYS));
+        let highest = there.map(|(number, unit)| HighestScore {
             appliance: ApplianceId(number as i64),
-            score: one.of_month(month).map(|said| said.ticket).fold(0.0, f64::max) as f32,
+            score: (unit.highest / self.settings.threshold) as f32,
         });
-        history.record(MonthOfScores::new(first.plus(month as i32), highest));
-    }
-    for (number, unit) in units.iter().enumerate() {
-        for repaired in unit
-            .life
-            .faults()
-            .iter()
-            .map(Fault::repaired_day)
-            .filter(|day| *day < end)
-        {
-            history.confirm(ConfirmedFault {
-                appliance: ApplianceId(number as i64),
-                month: first.plus((repaired / MONTH_DAYS) as i32),
-                score: 0.0,
-            });
+        self.history.record(MonthOfScores::new(first.plus(month - 1), highest));
+        for (number, unit) in units.iter().enumerate() {
+            let repaired = unit.life.faults().iter().map(Fault::repaired_day);
+            for day in repaired.filter(|day| (end - MONTH_DAYS..end).contains(day)) {
+                self.history.confirm(ConfirmedFault {
+                    appliance: ApplianceId(number as i64),
+                    month: first.plus((day / MONTH_DAYS) as i32),
+                    score: 0.0,
+                });
+            }
+        }
+        let mut draw = || rng.next_u64();
+        let histories = BTreeMap::from([(begun.of.name.to_owned(), self.history.clone())]);
+        self.ledger.renew(first.plus(month), &histories, &mut Draws(&mut draw));
+        let thresholds = self
+            .ledger
+            .model(begun.of.name)
+            .and_then(|model| model.thresholds.as_ref());
+        if let Some(thresholds) = thresholds {
+            self.level = thresholds.tickets.in_force.max(ALARM);
+            self.level_from.get_or_insert(end);
         }
     }
-    let mut draw = || rng.next_u64();
-    let histories = BTreeMap::from([(model.to_owned(), history)]);
-    ledger.renew(first.plus(months as i32), &histories, &mut Draws(&mut draw));
-    next.threshold = ledger.model(model)?.thresholds.as_ref()?.tickets.in_force;
-    Some(next)
 }
 
 impl Live {
@@ -317,26 +320,45 @@ impl Live {
         shown.count()
     }
 
-    fn live_until(&mut self, end: f64, channels: &[Channel], settings: &Settings, opened: &mut Vec<Opened>) {
+    fn live_until(&mut self, end: f64, channels: &[Channel], now: &Now, opened: &mut Vec<Opened>) {
+        let settings = &now.settings;
+        self.highest = 0.0;
         while let Some(run) = self.runs.get(self.taken).filter(|run| run.day < end) {
             self.taken += 1;
             if run.afresh {
                 self.unit.restart(channels, settings);
-                (self.stands, self.watched_from) = (false, None);
+                (self.stands, self.has_ticket, self.watched_from) = (false, false, None);
+                self.held = held(settings);
             }
             let step = self.unit.step(channels, settings, &run.values, false, self.stands);
-            if let Step::Watching { alarm, rose, .. } = step {
-                self.stands = alarm;
-                self.watched_from.get_or_insert(run.day);
-                if rose {
-                    opened.push(Opened {
-                        day: run.day,
-                        is_right: is_faulty(&self.life, run.day),
-                    });
-                }
+            let Step::Watching {
+                score,
+                slow_score,
+                alarm,
+                ..
+            } = step
+            else {
+                continue;
+            };
+            let [quick, slow] = &mut self.held;
+            let score = quick.next(score).max(slow.next(slow_score));
+            self.highest = self.highest.max(score);
+            self.stands = alarm;
+            self.watched_from.get_or_insert(run.day);
+            self.has_ticket &= alarm;
+            if alarm && !self.has_ticket && score >= now.level * settings.threshold {
+                self.has_ticket = true;
+                opened.push(Opened {
+                    day: run.day,
+                    is_right: is_faulty(&self.life, run.day),
+                });
             }
         }
     }
+}
+
+fn held(settings: &Settings) -> [Held; 2] {
+    [(); 2].map(|()| Held::new(settings.hold as usize))
 }
 
 /// Whether somebody who looks on this day finds a fault.

@@ -32,6 +32,8 @@ const SIZES: [f64; 3] = [1.0, 2.0, 4.0];
 const REACH: [f64; 5] = [0.06, 0.06, 0.12, 0.03, 6.0];
 /// Laundry's weight is taken out of what the spinning motor and the knocks say by these powers of the washing motor's current.
 const BY_WASH: (f64, f64) = (0.8, 1.2);
+/// How often the hub's breaker counts.
+const MINUTES_A_DAY: i64 = 1_440;
 /// Share of the units that get a fault in a year, as far as the breaker expects tickets.
 const FAULTS_A_YEAR: f64 = 0.01;
 
@@ -117,7 +119,7 @@ pub fn evaluate(detectors: &Detectors, size: &Size) -> anyhow::Result<Part> {
         format!(
             "{units} washing machines of the hard world without firmware of their own. From day {WAVE_DAY} on all are changed within {ROLL_OUT_DAYS} days, and \
              the hub is not told: {WAVES} waves, each of which moves every quantity that firmware of the world moves, up or down. Calls: held score \
-             over the level while a ticket stands; the breaker counts once a day. Worst of the waves:"
+             over the level while a ticket stands; the breaker counts each minute. Worst of the waves:"
         ),
         String::new(),
         "| size, times the world's greatest | tickets | calls without the breaker | calls before it stops them | it stops them after, days |"
@@ -157,7 +159,7 @@ fn row(name: &str, of: &Outcome) -> String {
         of.tickets,
         of.calls,
         of.let_through,
-        of.stopped.map_or("-".into(), |days| format!("{days:.0}"))
+        of.stopped.map_or("-".into(), |days| format!("{days:.1}"))
     )
 }
 
@@ -198,18 +200,26 @@ fn judge(detectors: &Detectors, fleet: &[Vec<Run>], wave: Option<&Wave>, threads
     }
 }
 
-/// The end of the day on which the breaker stops calls, from the wave's first day on; none if it never does.
+/// The end of the minute in which the breaker stops calls, in days, from the wave's first day on; none if it never does.
 fn stopped(by_unit: &[(Option<f64>, Vec<Ticket>)]) -> Option<f64> {
+    let in_order = |mut days: Vec<f64>| {
+        days.sort_by(f64::total_cmp);
+        days
+    };
+    let watched = in_order(by_unit.iter().filter_map(|(from, _)| *from).collect());
+    let tickets = by_unit.iter().flat_map(|(_, tickets)| tickets);
+    let opened = in_order(tickets.map(|ticket| ticket.day).collect());
+    let until = |days: &[f64], end: f64| days.partition_point(|day| *day < end) as u32;
     let mut breaker = SurgeBreaker::default();
-    for day in 0..RECORD_DAYS {
-        let (day, end) = (f64::from(day), f64::from(day + 1));
-        let watched = by_unit.iter().filter(|(from, _)| from.is_some_and(|from| from < end));
-        let watched = watched.count() as u32;
-        let tickets = by_unit.iter().flat_map(|(_, tickets)| tickets);
-        let of_day = tickets.filter(|ticket| (day..end).contains(&ticket.day)).count() as u32;
-        let expected = expected_tickets(Budgets::default().tickets, FAULTS_A_YEAR / 12.0, watched, 1.0);
-        let now = start() + SignedDuration::from_hours(24 * end as i64);
-        if breaker.count(of_day, expected, now) {
+    let mut counted = 0;
+    for minute in 1..=i64::from(RECORD_DAYS) * MINUTES_A_DAY {
+        let end = minute as f64 / MINUTES_A_DAY as f64;
+        let (watched, opened) = (until(&watched, end), until(&opened, end));
+        let days = 1.0 / MINUTES_A_DAY as f64;
+        let expected = expected_tickets(Budgets::default().tickets, FAULTS_A_YEAR / 12.0, watched, days);
+        let stops = breaker.count(opened - counted, expected, start() + SignedDuration::from_mins(minute));
+        counted = opened;
+        if stops {
             if end > WAVE_DAY {
                 return Some(end);
             }
