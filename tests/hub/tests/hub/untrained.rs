@@ -24,7 +24,7 @@ const DAYS: i64 = 80;
 fn reading(n: i64, worn_from: i64) -> [f64; 2] {
     let noise = |k: i64| ((n * 7_919 + k * 104_729) % 1_000) as f64 / 1_000.0 - 0.5;
     let worn = ((n - worn_from * A_DAY) as f64 / (8 * A_DAY) as f64).clamp(0.0, 1.0);
-    [4.5 + 0.4 * noise(1), (1.2 + 0.05 * noise(2)) * (1.0 + 0.8 * worn)]
+    [4.5 + 0.4 * noise(1), (1.2 + 0.05 * noise(2)) * (1.0 + 1.5 * worn)]
 }
 
 async fn publish(lab: &Lab, device: &str, start: Timestamp, days: std::ops::Range<i64>) {
