@@ -69,8 +69,8 @@ impl FleetReader {
     }
 
     /// Floors that hold from this month on, of each appliance model that enough appliances have shown and that has none of the month:
-    /// 30 make a fleet. They come from those of the month before, at first from those of the model as it is loaded, and move by a fifth at
-    /// most.
+    /// 30 make a fleet. They come from those of the month before, at first from those of the model as it is loaded, move by a fifth at most,
+    /// and are never below the latter.
     pub fn refreshed(self, month: Month) -> Vec<FleetFloors> {
         let features = &self.model.manifest().features;
         let mut all = Vec::new();
@@ -85,12 +85,13 @@ impl FleetReader {
                 continue;
             }
             let known = |name: &str| kept.and_then(|kept| kept.floors.get(name).copied());
-            let before: Vec<Option<f64>> = features
+            let own: Vec<Option<f64>> = (0..features.len()).map(|i| usual(i, read.values())).collect();
+            let before = features
                 .iter()
-                .enumerate()
-                .map(|(i, feature)| known(&feature.name).or_else(|| usual(i, read.values())))
-                .collect();
-            let refreshed = refreshed_floors(&before, &shown);
+                .zip(&own)
+                .map(|(feature, own)| known(&feature.name).or(*own));
+            let before: Vec<Option<f64>> = before.collect();
+            let refreshed = refreshed_floors(&before, &shown, &own);
             let named = features.iter().zip(refreshed).zip(&shown);
             let floors = named.filter_map(|((feature, floor), shown)| {
                 // What no fleet has shown stays the table's.

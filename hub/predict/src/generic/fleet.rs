@@ -25,17 +25,20 @@ pub fn fleet_floors(channels: usize, wanders: &[Vec<(usize, f64)>], devices_min:
 
 /// The floors of a month from those of the month before and what the fleet shows now, once a month: each moves by a fifth at
 /// most. One that the fleet shows for the first time is taken as it is, and one that too few devices show stays as it was. Where `before` has
-/// other channels, it counts as if there were none.
-pub fn refreshed_floors(before: &[Option<f64>], shown: &[Option<f64>]) -> Vec<Option<f64>> {
+/// other channels, it counts as if there were none. None goes below its place in `own`, the floors of the model: appliances in an alarm show
+/// nothing, so that floors would shrink to what the quietest show, and scores would grow before levels follow them.
+pub fn refreshed_floors(before: &[Option<f64>], shown: &[Option<f64>], own: &[Option<f64>]) -> Vec<Option<f64>> {
     let before = if before.len() == shown.len() { before } else { &[] };
     let refreshed = |(channel, shown): (usize, &Option<f64>)| {
         let before = before.get(channel).copied().flatten();
-        match (before, *shown) {
+        let own = own.get(channel).copied().flatten().unwrap_or(0.0);
+        let floor = match (before, *shown) {
             (Some(before), Some(shown)) if before > 0.0 => {
                 Some(shown.clamp(before * (1.0 - MOVES_MAX), before * (1.0 + MOVES_MAX)))
             }
             (before, shown) => shown.or(before),
-        }
+        };
+        floor.map(|floor| floor.max(own))
     };
     shown.iter().enumerate().map(refreshed).collect()
 }
@@ -58,12 +61,15 @@ mod tests {
     fn a_floor_moves_by_a_fifth_a_month_and_stays_where_nothing_is_shown() {
         let before = [Some(1.0), Some(1.0), Some(1.0), None, None];
         let shown = [Some(3.0), Some(0.1), None, Some(5.0), None];
-        let refreshed = refreshed_floors(&before, &shown);
+        let refreshed = refreshed_floors(&before, &shown, &[]);
         assert_eq!(refreshed, [Some(1.2), Some(0.8), Some(1.0), Some(5.0), None]);
-        let near = refreshed_floors(&[Some(1.0)], &[Some(1.1)]);
+        let near = refreshed_floors(&[Some(1.0)], &[Some(1.1)], &[]);
         assert_eq!(near, [Some(1.1)]);
-        assert_eq!(refreshed_floors(&[], &shown), shown);
-        assert_eq!(refreshed_floors(&[Some(1.0)], &shown), shown, "other channels");
+        assert_eq!(refreshed_floors(&[], &shown, &[]), shown);
+        assert_eq!(refreshed_floors(&[Some(1.0)], &shown, &[]), shown, "other channels");
+        let own = [Some(1.0), Some(0.9), None, Some(6.0), Some(2.0)];
+        let bounded = refreshed_floors(&before, &shown, &own);
+        assert_eq!(bounded, [Some(1.2), Some(0.9), Some(1.0), Some(6.0), None]);
     }
 
     #[test]
@@ -71,7 +77,7 @@ mod tests {
         let mut floors = vec![Some(0.5)];
         for month in 0..120 {
             let shown = [Some(if month % 2 == 0 { 0.0 } else { 1e9 })];
-            floors = refreshed_floors(&floors, &shown);
+            floors = refreshed_floors(&floors, &shown, &[]);
         }
         assert!(floors[0].is_some_and(|floor| floor > 0.0 && floor < 10.0), "{floors:?}");
     }

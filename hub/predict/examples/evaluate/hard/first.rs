@@ -278,7 +278,12 @@ impl Now {
         let of_units = units.iter().filter(long);
         let wanders: Vec<_> = of_units.map(|unit| unit.unit.wander(channels)).collect();
         let shown = fleet_floors(channels.len(), &wanders, DEVICES_MIN);
-        self.settings.fleet_floors = refreshed_floors(&self.settings.fleet_floors, &shown);
+        let own: Vec<Option<f64>> = (0..channels.len())
+            .map(|channel| usual(begun, units, channel))
+            .collect();
+        let floors = &self.settings.fleet_floors;
+        let before = (0..channels.len()).map(|channel| floors.get(channel).copied().flatten().or(own[channel]));
+        self.settings.fleet_floors = refreshed_floors(&before.collect::<Vec<_>>(), &shown, &own);
         let first = Month::of(date(2026, 1, 1));
         let month = (end / MONTH_DAYS) as i32;
         let there = units.iter().enumerate();
@@ -355,6 +360,19 @@ impl Live {
             }
         }
     }
+}
+
+/// The median floor of a channel by the table.
+fn usual(begun: &Begun<'_>, units: &[Live], channel: usize) -> Option<f64> {
+    let floors = units
+        .iter()
+        .flat_map(|unit| unit.unit.floors(begun.channels, &begun.settings));
+    let mut floors: Vec<f64> = floors
+        .filter(|(of, _)| *of == channel)
+        .map(|(_, floor)| floor)
+        .collect();
+    floors.sort_by(f64::total_cmp);
+    floors.get(floors.len() / 2).copied()
 }
 
 fn held(settings: &Settings) -> [Held; 2] {
