@@ -204,6 +204,9 @@ impl Detectors {
         let waiting = steps.into_iter().map(|pending| (row, pending)).collect();
         let mut batch = Batch::default();
         self.conclude_all(&model, waiting, manner, &mut batch);
+        if let Some(kept) = self.watched.get_mut(&row.appliance) {
+            kept.rest();
+        }
         manner.progress.end();
         Some(batch)
     }

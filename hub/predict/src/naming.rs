@@ -34,7 +34,7 @@ fn likeness(scaled: &[f64], features: &[Feature], class: &FaultClass) -> f64 {
 }
 
 /// 0 where either is no direction.
-pub(crate) fn cosine(a: &[f64], b: &[f64]) -> f64 {
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
     let dot: f64 = a.iter().zip(b).map(|(x, y)| x * y).sum();
     let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
     let lengths = norm(a) * norm(b);

@@ -12,7 +12,7 @@ mod labels;
 mod learn;
 mod recordings;
 
-pub use classes::{FAULTS_MIN, OfClass};
+pub use classes::{DEVICES_NAMED_MIN, OfClass};
 pub use folder::CardFacts;
 pub use judge::{Judged, OfFault, Outcome};
 pub use labels::{FAULTS_MAX, Fault};

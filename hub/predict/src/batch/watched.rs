@@ -20,8 +20,8 @@ pub(crate) const GROWN: f32 = 1.05;
 pub(super) enum Kept {
     /// As it is worked with.
     Awake(Box<Watched>),
-    /// As its checkpoint. Only a quiet one, of which all that was told follows from its state, and without a network: a window and its
-    /// evidence are too large to be written for each row.
+    /// As its checkpoint. Only a quiet one, of which all that was told follows from its state: one that no network judges, since a window
+    /// and its evidence are too large to be written for each row, and that is watched, since the steps of a calibration are, too.
     Asleep {
         model: Arc<Model>,
         state: Box<[u8]>,
@@ -125,13 +125,14 @@ impl Watched {
         }
     }
 
-    /// Whether [`Self::new`] makes the same of its detector.
+    /// Whether [`Self::new`] makes the same of its detector, which is small.
     fn follows_from_its_state(&self) -> bool {
         !self.model.has_network()
             && !self.alarming
             && self.told.is_none()
             && !self.detector.alarming()
             && self.detector.watch_state() == self.standing
+            && self.standing.is_some_and(|told| told.state == WatchState::Watched)
     }
 
     pub(super) fn judge(&mut self, row: RowRef, pending: Pending, made: Option<Reconstruction>, again: bool) -> Judged {
@@ -187,8 +188,10 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::{Detectors, Manner, WINDOWS_MAX};
+    use crate::table::{Row, stored};
     use hub_core::id::{ApplianceId, TraceId};
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
     use std::path::Path;
 
     fn verdict(calibrating: bool) -> Verdict {
@@ -240,30 +243,42 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_appliance_without_a_network_rests_and_wakes_as_it_was() {
+    fn a_quiet_appliance_that_no_network_judges_rests_and_wakes_as_it_was() {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-        let rests = |model: Model, alarming: bool| {
-            let model = Arc::new(model);
-            let mut watched = Watched::new(model.clone(), Detector::new(&model));
-            watched.alarming = alarming;
-            let (state, told) = (watched.detector.checkpoint(), watched.detector.watching(&model));
-            let mut kept = Kept::Awake(Box::new(watched));
-            kept.rest();
+        let manner = Manner {
+            again: false,
+            windows: WINDOWS_MAX,
+            progress: &(),
+        };
+        // Seconds of a pump: more than the 40 steps of five seconds in which version 2 learns what is normal.
+        let rests = |folder: &str, seconds: u32| {
+            let model = Arc::new(Model::load(&models.join(folder)).unwrap());
+            let unit = ApplianceId(1);
+            let rows: Vec<Row> = (0..seconds)
+                .map(|second| Row {
+                    at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second.into()),
+                    values: [0.21, 0.27, 2.0, 0.2, 90.0, 26.0, 230.0, 125.0]
+                        .map(|value| Some(value * (1.0 + 0.001 * f64::from(second % 7))))
+                        .to_vec(),
+                })
+                .collect();
+            let mut detectors = Detectors::default();
+            detectors.insert(unit, model.clone(), Detector::new(&model));
+            detectors.score(stored(unit, model.profile(), 1, &rows), &manner);
+            let mut kept = detectors.watched.remove(&unit).unwrap();
             let rests = matches!(kept, Kept::Asleep { .. });
-            assert_eq!(
-                (kept.checkpoint(), kept.watching(), kept.watch_state()),
-                (state.clone(), told, None)
-            );
-            assert_eq!(kept.wake().detector.checkpoint(), state);
+            let (state, told, watch) = (kept.checkpoint(), kept.watching(), kept.watch_state());
+            let awake = kept.wake();
+            assert_eq!(awake.detector.checkpoint(), state);
+            assert_eq!((awake.detector.watching(&model), awake.told.is_some()), (told, false));
+            assert_eq!(kept.watch_state(), watch);
             assert!(matches!(kept, Kept::Awake(_)));
+            kept.rest();
+            assert_eq!(matches!(kept, Kept::Asleep { .. }), rests, "as before");
             rests
         };
-        assert!(rests(Model::load(&models.join("pump-rig")).unwrap(), false));
-        // What was told of an alarm is in no checkpoint, and a window is too large to be written for each row.
-        assert!(!rests(Model::load(&models.join("pump-rig")).unwrap(), true));
-        assert!(!rests(
-            Model::load(&models.join("evaluation/pump-rig-1")).unwrap(),
-            false
-        ));
+        assert!(rests("pump-rig", 400));
+        assert!(!rests("pump-rig", 30), "it learns what is normal");
+        assert!(!rests("evaluation/pump-rig-1", 400), "a network judges it");
     }
 }

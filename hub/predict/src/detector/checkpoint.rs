@@ -9,6 +9,9 @@ use crate::model::Model;
 /// First byte of a checkpoint. Another kind of stage, behind those that there were, changes no byte of theirs and no form.
 const VERSION: u8 = 5;
 
+/// Bytes of most states without a network: written in one go.
+const USUAL_BYTES: usize = 1 << 10;
+
 /// Why a checkpoint cannot be continued. The caller starts a new detector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
@@ -84,6 +87,8 @@ impl Detector {
     /// back over, 64 steps at most.
     pub fn checkpoint(&self) -> Vec<u8> {
         // Writing to memory fails only for types that postcard has no form for, and the tests write every type.
-        postcard::to_extend(self, vec![VERSION]).expect("every type of the state has a postcard form")
+        let mut written = Vec::with_capacity(USUAL_BYTES);
+        written.push(VERSION);
+        postcard::to_extend(self, written).expect("every type of the state has a postcard form")
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::classes::{FAULTS_MIN, OfClass};
+use super::classes::{DEVICES_NAMED_MIN, OfClass};
 use super::judge::{Judged, OfFault, Outcome};
 use super::{CardFacts, DEVICES_MIN};
 use crate::manifest::Manifest;
@@ -136,17 +136,26 @@ fn names(classes: &[OfClass]) -> String {
         let OfClass {
             word,
             found,
+            devices,
             right,
             wrong,
             ..
         } = class;
-        match (class.is_named, *found < FAULTS_MIN) {
-            (true, _) => format!("{word}: {right} of {found} named by the others of their kind, {wrong} wrongly"),
-            (false, true) => format!("{word}: not named, {found} found where {FAULTS_MIN} are needed"),
-            (false, false) => format!("{word}: not named, {right} of {found} are like the others of their kind"),
+        let named = match (class.is_named, *devices < DEVICES_NAMED_MIN) {
+            (true, _) => format!("{right} of {found} named by other devices with it"),
+            (false, true) => format!("no name, found in {devices} devices where {DEVICES_NAMED_MIN} are needed"),
+            (false, false) => format!("no name, since other devices with it name too few of {found}"),
+        };
+        match wrong {
+            0 => format!("{word}: {named}"),
+            wrong => format!("{word}: {named}, {wrong} named as something else"),
         }
     };
-    let listed: Vec<String> = classes.iter().take(LISTED_MAX).map(of).collect();
+    let mut listed: Vec<String> = classes.iter().take(LISTED_MAX).map(of).collect();
+    let more = classes.len().saturating_sub(LISTED_MAX);
+    if more > 0 {
+        listed.push(format!("and {more} more"));
+    }
     listed.join("; ")
 }
 
@@ -154,12 +163,14 @@ fn names(classes: &[OfClass]) -> String {
 pub(super) fn card(manifest: &Manifest, facts: &CardFacts, judged: &Judged) -> String {
     let mut text = format!(
         "# Model card: {}\n\nFor appliances that report the channels of profile `{}`. Made by `forecall train` for the detector that needs no\n\
-         network: each appliance is compared with itself. {}, and rings nobody by itself.\n\n",
+         network: each appliance is compared with itself. {}.\n\n",
         manifest.id(),
         manifest.profile,
         match manifest.classification.classes.is_empty() {
-            true => "It names no fault",
-            false => "It names faults by the direction in which those that are known moved their devices",
+            true => "It names no fault, and rings nobody by itself",
+            false => {
+                "It names faults by the direction in which those that are known moved their devices,\nand rings about one by itself only when verdicts of closed tickets have released its class"
+            }
         }
     );
     for (what, said) in lines(manifest, facts, judged) {

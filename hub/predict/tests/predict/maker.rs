@@ -121,13 +121,15 @@ fn faults_that_the_maker_named_get_their_names_back() {
         (11..=15).map(|n| (n, 120, Some(80))),
     );
     let files = record(recordings.path(), sound.chain(worn));
-    // Four pumps and one that nobody looked into, and a part of which there is one case alone, which shows as a pump does.
+    // Three pumps, one of which is named twice, and one that nobody looked into; and a part of which there is one case alone, which shows
+    // as a pump does.
     let faults = recordings.path().join("faults.csv");
     let mut text = "device,since,class\n".to_owned();
     for (number, class) in [
         (11, "worn pump"),
         (12, "Worn pump"),
         (13, "worn pump "),
+        (13, "worn pump"),
         (14, "\"a \"\"seal\"\"\""),
         (15, ""),
     ] {
@@ -139,11 +141,12 @@ fn faults_that_the_maker_named_get_their_names_back() {
     let said = |name: &str| trained.facts.classes.iter().find(|class| class.name == name).unwrap();
     let pump = said("worn_pump");
     assert_eq!(
-        (pump.found, pump.right, pump.wrong, pump.is_named),
-        (3, 3, 0, true),
+        (pump.found, pump.devices, pump.right, pump.wrong, pump.is_named),
+        (4, 3, 4, 0, true),
         "{pump:?}"
     );
-    assert_eq!((said("a_seal").found, said("a_seal").is_named), (1, false));
+    let seal = said("a_seal");
+    assert_eq!((seal.devices, seal.wrong, seal.is_named), (1, 1, false));
     let model = Arc::new(Model::load(&folder).unwrap());
     assert_eq!(model.manifest().classification, trained.manifest.classification);
     let classes = &model.manifest().classification.classes;
@@ -170,12 +173,32 @@ fn faults_that_the_maker_named_get_their_names_back() {
     assert_eq!(named(&cold), ["unknown_fault"]);
     let card = std::fs::read_to_string(folder.join("CARD.md")).unwrap();
     for said in [
-        "worn pump: 3 of 3 named by the others of their kind, 0 wrongly",
-        "a \"seal\": not named, 1 found where 3 are needed",
+        "worn pump: 4 of 4 named by other devices with it",
+        "a \"seal\": no name, found in 1 devices where 3 are needed, 1 named as something else",
         "names faults by the direction",
     ] {
         assert!(card.contains(said), "{said} is not in\n{card}");
     }
+}
+
+#[test]
+fn one_device_makes_no_name_however_often_it_is_listed() {
+    let (directory, recordings) = (models_dir(), tempfile::tempdir().unwrap());
+    let boilers = (1..=6).map(|number| (number, 120, None)).chain([(11, 120, Some(80))]);
+    let files = record(recordings.path(), boilers);
+    let faults = recordings.path().join("faults.csv");
+    std::fs::write(
+        &faults,
+        "device,since,class\n".to_owned() + &"b-11,2026-03-22,worn pump\n".repeat(3),
+    )
+    .unwrap();
+    let trained = learn(&files, Some(&faults), &directory.path().join("boiler")).unwrap();
+    let class = &trained.facts.classes[0];
+    assert_eq!(
+        (class.found, class.devices, class.right, class.is_named),
+        (3, 1, 0, false)
+    );
+    assert!(trained.manifest.classification.classes.is_empty());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::{appliance_model, family, first_id, span};
 use crate::row::{Columns, count, db, sql, word};
 use crate::store::PostgresStore;
 use hub_core::budget::Month;
+use hub_core::budget::gate::first_level;
 use hub_core::budget::history::HighestScore;
 use hub_core::budget::judged::{JUDGED_MAX, JudgedTicket, Predicted};
 use hub_core::budget::ledger::Ledger;
@@ -178,11 +179,12 @@ pub(super) async fn wake(conn: &mut PgConnection, tenant: &TenantId, family: &st
              select (m.entry->'thresholds'->'tickets'->>'in_force')::double precision as level from budget_model m \
              where m.tenant = $1 and m.family = $2 and m.model in (",
         appliance_model!(),
-        ", '') order by m.model desc limit 1) l where l.level is not null), 0) limit $3"
+        ", '') order by m.model desc limit 1) l where l.level is not null), $4) limit $3"
     ))
     .bind(tenant.as_str())
     .bind(family)
     .bind(count(FINDINGS_MAX))
+    .bind(first_level(family).unwrap_or(0.0))
     .fetch_all(&mut *conn)
     .await
     .map_err(db)?;

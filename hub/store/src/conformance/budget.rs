@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::prediction::{Checkpoint, ScoringCommit};
 use hub_core::actor::{Actor, Role};
 use hub_core::budget::change::LedgerChange;
+use hub_core::budget::gate::FIRST_LEVEL;
 use hub_core::budget::ledger::Ledger;
 use hub_core::budget::precision::Counted;
 use hub_core::budget::{Budget, Budgets, Month};
@@ -17,6 +18,7 @@ use hub_core::finding::Finding;
 use hub_core::id::{ApplianceId, TicketId};
 use hub_core::outcome::{Outcome, Resolution, Verdict};
 use hub_core::prediction::FaultPrediction;
+use hub_core::release::GENERIC;
 use hub_core::site::DeclaredBudget;
 use hub_core::situation::Observation;
 use hub_core::ticket::TicketEvent;
@@ -59,15 +61,17 @@ pub(super) fn outcome(resolution: Resolution, verdict: Verdict) -> Outcome {
 }
 
 pub(super) async fn keep(store: &dyn Store, ledger: Ledger, changes: &[LedgerChange]) {
+    keep_of(store, FAMILY, ledger, changes).await;
+}
+
+async fn keep_of(store: &dyn Store, family: &str, ledger: Ledger, changes: &[LedgerChange]) {
     let acme = tenant("acme");
     let kept = KeptLedger {
         ledger,
-        revision: store.ledger(&acme, FAMILY).await.unwrap().revision,
+        revision: store.ledger(&acme, family).await.unwrap().revision,
     };
-    store
-        .save_ledger(&acme, FAMILY, &kept, changes, morning())
-        .await
-        .unwrap();
+    let saved = store.save_ledger(&acme, family, &kept, changes, morning());
+    saved.await.unwrap();
 }
 
 /// The score of tickets and the score of calls of these washing machines.
@@ -78,6 +82,10 @@ fn levels(ledger: &Ledger) -> (f64, f64) {
 
 /// An alarm with this score: the ticket that it opens, if it opens one.
 pub(super) async fn sees(store: &dyn Store, device: &str, score: f64) -> Option<TicketId> {
+    sees_by(store, "washing-machine/1", device, score).await
+}
+
+async fn sees_by(store: &dyn Store, model: &str, device: &str, score: f64) -> Option<TicketId> {
     let Observation::Alarm {
         appliance,
         prediction,
@@ -89,6 +97,7 @@ pub(super) async fn sees(store: &dyn Store, device: &str, score: f64) -> Option<
     };
     let prediction = Box::new(FaultPrediction {
         score: score as f32,
+        model: model.to_owned(),
         ..*prediction
     });
     let observation = Observation::Alarm {
@@ -288,6 +297,24 @@ pub(super) async fn a_level_that_comes_down_gives_a_finding_its_ticket(h: &dyn H
     );
     assert_eq!(finding(&*store, "wm-1").await.ticket_from, None);
     assert!(store.commit_scoring(&nothing, after(3)).await.unwrap().is_empty());
+}
+
+pub(super) async fn family_generic_has_a_first_level_where_its_fleet_has_none(h: &dyn Harness) {
+    let (_place, store) = played(h).await;
+    let sees = async |score| sees_by(&*store, "generic/1", "wm-1", score).await;
+    keep_of(&*store, GENERIC, learned(), &[]).await;
+    assert_eq!(sees(1.5).await, None);
+    assert!(finding(&*store, "wm-1").await.ticket_from.unwrap() < FIRST_LEVEL);
+    // The fleet's level goes: what is below the first one is not due.
+    keep_of(&*store, GENERIC, Ledger::default(), &[]).await;
+    let nothing = ScoringCommit::default();
+    assert!(store.commit_scoring(&nothing, after(1)).await.unwrap().is_empty());
+    assert_eq!(finding(&*store, "wm-1").await.suppressed_until, None);
+    assert_eq!(sees(2.9).await, None);
+    assert_eq!(finding(&*store, "wm-1").await.ticket_from, Some(FIRST_LEVEL));
+    let ticket = sees(3.1).await;
+    let open = finding(&*store, "wm-1").await;
+    assert!(ticket.is_some() && (open.ticket, open.ticket_from) == (ticket, None));
 }
 
 pub(super) async fn what_people_found_is_told_as_it_stands_after_corrections(h: &dyn Harness) {

@@ -132,6 +132,7 @@ macro_rules! for_each_case {
                 budget_families::budgets_are_stated_of_so_many_families_and_no_more [],
                 budget::a_level_holds_a_ticket_back_until_the_score_reaches_it [],
                 budget::a_level_that_comes_down_gives_a_finding_its_ticket [],
+                budget::family_generic_has_a_first_level_where_its_fleet_has_none [],
                 surge::calls_that_a_surge_has_stopped_go_on_when_a_person_says_so [],
                 surge::calls_go_on_when_a_surge_is_over_by_itself [],
                 budget::what_people_found_is_told_as_it_stands_after_corrections [],

@@ -12,7 +12,7 @@ use crate::site::SiteChange;
 use async_trait::async_trait;
 use hub_core::actor::{Act, Actor};
 use hub_core::budget::change::{LINES_KEPT, LedgerChange};
-use hub_core::budget::gate::Gate;
+use hub_core::budget::gate::{Gate, first_level};
 use hub_core::budget::history::HighestScore;
 use hub_core::budget::judged::{JUDGED_MAX, JudgedTicket, Predicted};
 use hub_core::budget::ledger::OTHER_MODELS;
@@ -326,6 +326,7 @@ impl State {
         for finding in self.findings.values().filter(waits) {
             let gates = self.gates_of(finding.appliance)?;
             let level = gates.get(family).and_then(|gate| gate.ticket_level());
+            let level = level.or_else(|| first_level(family));
             if level.is_none_or(|level| f64::from(finding.prediction.score) >= level) {
                 due.push(finding.id);
             }

@@ -283,7 +283,13 @@ impl Now {
             .collect();
         let floors = &self.settings.fleet_floors;
         let before = (0..channels.len()).map(|channel| floors.get(channel).copied().flatten().or(own[channel]));
-        self.settings.fleet_floors = refreshed_floors(&before.collect::<Vec<_>>(), &shown, &own);
+        let refreshed = refreshed_floors(&before.collect::<Vec<_>>(), &shown, &own).into_iter();
+        // What no fleet has shown stays the table's.
+        let learned = refreshed.enumerate().map(|(channel, floor)| {
+            let was_learned = floors.get(channel).is_some_and(Option::is_some);
+            floor.filter(|_| was_learned || shown[channel].is_some())
+        });
+        self.settings.fleet_floors = learned.collect();
         let first = Month::of(date(2026, 1, 1));
         let month = (end / MONTH_DAYS) as i32;
         let there = units.iter().enumerate();
@@ -340,6 +346,7 @@ impl Live {
                 score,
                 slow_score,
                 alarm,
+                measured: true,
                 ..
             } = step
             else {

@@ -140,12 +140,16 @@ async fn a_fleet_shows_its_floors_once_a_month() {
     world.worker().round().await.unwrap();
     assert_eq!(world.floors().await, first);
 
+    // The fleet wandered more once: floors go towards what it shows now.
+    let mut wide = first.clone();
+    wide[0].floors.values_mut().for_each(|floor| *floor *= 5.0);
+    world.store.save_floors(&wide, learned.month).await.unwrap();
     world.clock.advance(Duration::from_secs(30 * 86_400));
     worker.round().await.unwrap();
     let second = world.floors().await;
     assert_eq!(second[0].month, Month::at(start()).plus(1));
     for (feature, floor) in &second[0].floors {
-        let before = learned.floors[feature];
+        let before = wide[0].floors[feature];
         assert!(
             *floor < before && *floor > 0.79 * before,
             "{feature}: {floor} after {before}"
