@@ -53,25 +53,27 @@ impl Means {
     }
 
     /// Takes a row: the value of each feature, and whether the appliance runs, where the row says so. Gives the period that this row
-    /// ends, if rows of it count. A row from before the period counts for none.
+    /// ends, if rows of it count, and the last moment before the row's own, if it is the first of that. A row from before the period counts
+    /// for none.
     pub(crate) fn push(
         &mut self,
         at: Timestamp,
         values: &[Option<f64>],
         runs: Option<bool>,
         rule: MeansRule,
-    ) -> Option<Ended> {
+    ) -> (Option<Ended>, Option<Timestamp>) {
         // Whole seconds by `Manifest::check`.
         let period_ms = (rule.period_s * 1_000.0) as i64;
         let at = at.as_millisecond();
         let period = at.div_euclid(period_ms.max(1));
         if self.span.is_some_and(|(_, last)| at <= last) {
-            return None;
+            return (None, None);
         }
         let ended = if period == self.period {
-            None
+            (None, None)
         } else {
-            self.close(at, rule)
+            let before = Timestamp::from_millisecond(period.saturating_mul(period_ms.max(1)).saturating_sub(1));
+            (self.close(at, rule), before.ok())
         };
         self.period = period;
         self.runs = runs.unwrap_or(self.runs);
@@ -140,7 +142,7 @@ mod tests {
         let mut means = Means::new(1);
         let push = |(second, value, runs): &(i64, f64, Option<bool>)| {
             let at = Timestamp::from_second(*second).unwrap();
-            means.push(at, &[Some(*value)], *runs, RULE).and_then(step)
+            means.push(at, &[Some(*value)], *runs, RULE).0.and_then(step)
         };
         let steps = rows.iter().filter_map(push);
         steps
@@ -176,12 +178,29 @@ mod tests {
     fn a_value_that_is_none_is_of_no_mean() {
         let mut means = Means::new(2);
         let mut push = |second, values: [Option<f64>; 2]| {
-            means.push(Timestamp::from_second(second).unwrap(), &values, Some(true), RULE)
+            let at = Timestamp::from_second(second).unwrap();
+            means.push(at, &values, Some(true), RULE).0
         };
         push(0, [Some(f64::NAN), None]);
         push(1, [Some(4.0), None]);
         let ended = push(60, [None, None]).and_then(step).unwrap();
         assert_eq!(ended.raw, [Some(4.0), None]);
+    }
+
+    #[test]
+    fn the_first_row_of_a_period_tells_when_the_one_before_it_ended() {
+        let mut means = Means::new(1);
+        let mut until = |second, runs| {
+            let at = Timestamp::from_second(second).unwrap();
+            let (_, until) = means.push(at, &[Some(1.0)], Some(runs), RULE);
+            until.map(Timestamp::as_millisecond)
+        };
+        // Of a period in which it stood idle as well, and of one that has no row.
+        assert_eq!(until(70, true), Some(59_999));
+        assert_eq!(until(80, true), None);
+        assert_eq!(until(79, true), None, "the clock goes back");
+        assert_eq!(until(120, false), Some(119_999));
+        assert_eq!(until(300, true), Some(299_999));
     }
 
     #[test]
@@ -197,7 +216,7 @@ mod tests {
             );
             let push = |second: &i64| {
                 let at = Timestamp::from_second(*second).unwrap();
-                means.push(at, &[Some(1.0)], Some(true), rule)
+                means.push(at, &[Some(1.0)], Some(true), rule).0
             };
             seconds.iter().filter_map(push).collect::<Vec<_>>()
         };

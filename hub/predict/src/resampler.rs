@@ -26,7 +26,7 @@ pub(crate) struct Completed {
     pub(crate) steps: Vec<Step>,
     /// Of a programme run or a period that it ends, whether that is none of the model's steps since its rows come too seldom.
     pub(crate) sparse_run: Option<bool>,
-    /// Time of the newest row of a programme run that it ends, whatever comes of the run.
+    /// Time of the newest row of a programme run that it ends, whatever comes of the run; of a period the last moment of it.
     pub(crate) run_until: Option<Timestamp>,
 }
 
@@ -39,11 +39,12 @@ impl Resampler {
         }
     }
 
-    /// Whether a programme run is under way; never where steps are no runs.
+    /// Whether a programme run is under way, or a period of which a mean is taken: that one always is.
     pub(crate) fn is_under_way(&self) -> bool {
         match self {
             Self::Cycle(cycle) => cycle.is_under_way(),
-            Self::Period(_) | Self::Mean(_) => false,
+            Self::Mean(_) => true,
+            Self::Period(_) => false,
         }
     }
 
@@ -125,18 +126,16 @@ impl Resampler {
                     Some(running) => value(&running.channel).map(|value| value >= running.from),
                     None => Some(true),
                 };
-                match means.push(row.at, &raw, runs, rule) {
-                    None => Completed::default(),
-                    Some(Ended::Whole(step)) => Completed {
-                        steps: vec![step],
-                        sparse_run: Some(false),
-                        run_until: None,
-                    },
-                    Some(Ended::Thin) => Completed {
-                        steps: Vec::new(),
-                        sparse_run: Some(true),
-                        run_until: None,
-                    },
+                let (ended, run_until) = means.push(row.at, &raw, runs, rule);
+                let (step, sparse_run) = match ended {
+                    None => (None, None),
+                    Some(Ended::Whole(step)) => (Some(step), Some(false)),
+                    Some(Ended::Thin) => (None, Some(true)),
+                };
+                Completed {
+                    steps: step.into_iter().collect(),
+                    sparse_run,
+                    run_until,
                 }
             }
             // `new` and a checkpoint's check pair them.

@@ -1,5 +1,6 @@
-//! What the rows of one programme run say of single parts of an appliance: the way through a resonance, the fastest rise while
-//! water is let in, how unevenly a motor draws. Taken row by row while the run lasts; no row is kept for it but the newest.
+//! What the rows of one programme run, or of one period of the clock, say of single parts of an appliance: the way through a resonance,
+//! the fastest rise while water is let in, how far a condenser is above its room while the compressor works. Taken row by row while it lasts;
+//! no row is kept for it but the newest.
 
 mod sums;
 
@@ -39,10 +40,10 @@ pub struct FromRows {
     pub channel: String,
     /// What is taken.
     pub take: Take,
-    /// Phases of the programme.
+    /// Phases of the programme; none where all rows count, as in a period of the clock.
     pub phases: Vec<i32>,
-    /// Another channel, and the least and the largest value of it with which a row counts.
-    pub within: Option<(String, f64, f64)>,
+    /// Channels, each with the least and the largest value of it with which a row counts.
+    pub within: Vec<(String, f64, f64)>,
     /// Division by another channel of the same row.
     pub per: Option<Per>,
 }
@@ -53,6 +54,8 @@ pub struct FromRows {
 pub enum Take {
     /// Mean.
     Mean,
+    /// The highest.
+    Highest,
     /// Standard deviation as a share of the mean, of 8 rows or more.
     Scatter,
     /// Rise per minute over the whole minutes of each stretch, from the row before it: a phase that ends when something is reached has a
@@ -81,7 +84,7 @@ pub struct RunReader {
 #[derive(Debug, Clone, PartialEq)]
 struct Places {
     channel: usize,
-    within: Option<usize>,
+    within: Vec<usize>,
     per: Option<usize>,
 }
 
@@ -112,33 +115,32 @@ struct Figure {
 }
 
 impl RunReader {
-    /// A reader. A figure of a channel that the profile lacks is always missing.
-    pub fn new(features: &[RunFeature], profile: &ApplianceProfile, phase_channel: &str) -> Self {
+    /// A reader, with the channel that tells the phase of a programme; none where steps are periods of the clock. A figure of a channel that
+    /// the profile lacks is always missing.
+    pub fn new(features: &[RunFeature], profile: &ApplianceProfile, phase_channel: Option<&str>) -> Self {
         let places = |feature: &RunFeature| {
             let Source::Rows(rows) = &feature.source else {
                 return None;
             };
-            let position = |name: Option<&str>| match name {
-                None => Some(None),
-                Some(name) => profile.position(name).map(Some),
-            };
+            let within = rows.within.iter().map(|(name, ..)| profile.position(name));
+            let per = rows.per.as_ref().map(|per| profile.position(&per.channel).ok_or(()));
             Some(Places {
                 channel: profile.position(&rows.channel)?,
-                within: position(rows.within.as_ref().map(|(name, ..)| name.as_str()))?,
-                per: position(rows.per.as_ref().map(|per| per.channel.as_str()))?,
+                within: within.collect::<Option<_>>()?,
+                per: per.transpose().ok()?,
             })
         };
         Self {
             features: features.to_vec(),
             places: features.iter().map(places).collect(),
-            phase: profile.position(phase_channel),
+            phase: phase_channel.and_then(|name| profile.position(name)),
         }
     }
 
     /// Positions in the profile of all channels that are read, but for the phase; some of them twice.
     pub(crate) fn channels(&self) -> impl Iterator<Item = usize> {
         let places = self.places.iter().flatten();
-        places.flat_map(|of| [Some(of.channel), of.within, of.per].into_iter().flatten())
+        places.flat_map(|of| [of.channel].into_iter().chain(of.within.iter().copied()).chain(of.per))
     }
 
     /// Whether figures so far may be of this reader.
@@ -189,7 +191,7 @@ impl RunReader {
     }
 
     /// Takes a row of an appliance that is watched, whose resampler says whether it has ended a run, and whether one is under way behind it.
-    /// Gives the figures of the run that has ended.
+    /// Gives the figures of the run that has ended. A period of the clock ends with the first row of the next one, which is none of its own.
     pub(crate) fn follow(
         &self,
         so_far: &mut RunFigures,
@@ -266,10 +268,9 @@ impl Figure {
 
 /// Value of a row that counts, and what a change of the channel is multiplied with.
 fn counted(from: &FromRows, places: &Places, phase: Option<i32>, row: &Row) -> Option<(f64, f64)> {
-    let is_within = match (&from.within, places.within) {
-        (Some((_, least, most)), Some(channel)) => at(row, channel).is_some_and(|v| (*least..=*most).contains(&v)),
-        _ => true,
-    };
+    let mut ranges = from.within.iter().zip(&places.within);
+    let is_within =
+        ranges.all(|((_, least, most), channel)| at(row, *channel).is_some_and(|v| (*least..=*most).contains(&v)));
     let factor = match (&from.per, places.per) {
         (Some(per), Some(channel)) => {
             let divisor = at(row, channel).filter(|d| *d > 0.0);
@@ -277,7 +278,8 @@ fn counted(from: &FromRows, places: &Places, phase: Option<i32>, row: &Row) -> O
         }
         _ => Some(1.0),
     };
-    let counts = is_within && phase.is_some_and(|phase| from.phases.contains(&phase));
+    let is_of_phase = from.phases.is_empty() || phase.is_some_and(|phase| from.phases.contains(&phase));
+    let counts = is_within && is_of_phase;
     let (value, factor) = at(row, places.channel).zip(factor).filter(|_| counts)?;
     Some((value * factor, factor))
 }

@@ -4,8 +4,8 @@
 //! [--machines NUMBER] [--threads NUMBER] [--write-model FOLDER]`. Parts are `washing-machine`, `hard`, `fridge`, `firmware`, `first`, `pump-rig`, `skab`,
 //! `tracebase`, `budgets`, `breaker`, and `long`, which runs only where it is asked for. Ends with one line a bar, `bar NAME VALUE BOUND
 //! held|missed`, and fails if one is missed. With `--figures` each part is written to a file, from which `cargo xtask results`
-//! makes the page of results. With `--write-model` part `hard` writes what it learned of named faults as a model folder, below one that has
-//! `profiles/`.
+//! makes the page of results. With `--write-model` parts `hard` and `fridge` write what they learned of named faults as a model folder, below one that
+//! has `profiles/`: ask for one of them.
 #![expect(clippy::print_stdout, reason = "a report on standard output")]
 
 mod bar;
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use hard::WashingMachines;
+use hard::{Fridges, WashingMachines};
 use part::Part;
 use scores::Score;
 
@@ -59,12 +59,13 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = arguments()?;
     let machines = WashingMachines::new(&arguments.models, &arguments.size);
+    let fridges = Fridges::new(&arguments.models, &arguments.size);
     let (mut missed, mut bars, mut scores) = (false, Vec::new(), Vec::new());
     for name in PARTS {
         if arguments.only.as_deref().map_or(name == LONG, |only| only != name) {
             continue;
         }
-        let Some(part) = evaluate(name, &arguments, &machines, &mut scores)? else {
+        let Some(part) = evaluate(name, &arguments, (&machines, &fridges), &mut scores)? else {
             println!(
                 "{name} skipped: the recorded data are not beside {}",
                 arguments.data.display()
@@ -91,7 +92,7 @@ fn main() -> anyhow::Result<()> {
 fn evaluate(
     name: &str,
     arguments: &Arguments,
-    machines: &WashingMachines<'_>,
+    (machines, fridges): (&WashingMachines<'_>, &Fridges<'_>),
     scores: &mut Vec<Score>,
 ) -> anyhow::Result<Option<Part>> {
     let Arguments { data, models, size, .. } = arguments;
@@ -105,7 +106,12 @@ fn evaluate(
             }
             machines.evaluate()?
         }
-        "fridge" => hard::fridges(size)?,
+        "fridge" => {
+            if let Some(out) = &arguments.write_model {
+                fridges.write(out)?;
+            }
+            fridges.evaluate()?
+        }
         "firmware" => machines.firmware()?,
         "first" => hard::first(models, size)?,
         "pump-rig" if data.is_dir() => pump_rig::evaluate(data, models, scores, arguments.calibration)?,

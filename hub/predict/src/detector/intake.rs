@@ -164,8 +164,10 @@ impl Detector {
                 own.thin();
                 self.intake.note_thin(window(rules.manifest));
             }
+            (Resampler::Mean(_), Stage::Named(_)) | (Resampler::Period(_) | Resampler::Cycle(_), _) => {
+                self.intake.note_run(completed.sparse_run);
+            }
             (Resampler::Mean(_), _) => {}
-            (Resampler::Period(_) | Resampler::Cycle(_), _) => self.intake.note_run(completed.sparse_run),
         }
         let Some(kit) = rules.kit.filter(|kit| kit.named.is_none()) else {
             return;
@@ -195,6 +197,8 @@ impl Detector {
         let is_full = self.has_full_window(manifest);
         match (&self.resampler, steps.last()) {
             (Resampler::Cycle(_), _) => {}
+            // Its periods are counted as runs are.
+            _ if matches!(self.stage, Stage::Named(_)) => {}
             (Resampler::Period(_) | Resampler::Mean(_), _) if is_full => {
                 (self.intake.strain, self.intake.is_strained) = (0, false);
             }

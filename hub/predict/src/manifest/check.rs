@@ -214,8 +214,8 @@ impl Manifest {
         let states_calls = |stated: f64| stated >= rule.probability && stated <= 1.0;
         let checks = [
             (
-                matches!(self.resampling, Resampling::Cycle { .. }),
-                "resampling: kind named reads programme runs; write rule cycle",
+                !matches!(self.resampling, Resampling::Period { .. }),
+                "resampling: kind named reads programme runs or periods of the clock; write rule cycle or mean",
             ),
             (
                 self.autoencoder.is_none() && self.probability.is_none(),

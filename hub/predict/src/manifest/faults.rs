@@ -1,4 +1,4 @@
-//! `faults.toml` of a model folder of kind `named`: what is read of each programme run, what conditions do to it, which faults move what,
+//! `faults.toml` of a model folder of kind `named`: what is read of each programme run or period, what conditions do to it, which faults move what,
 //! and how the healthy fleet wanders. Read and checked once, to what a detector goes by (`Named`).
 
 mod check;
@@ -22,7 +22,7 @@ pub struct FaultsFile {
     pub calls: f64,
     /// Figures by which faults are told, and those that tell a condition, in the order of the metrics; 1 to 64.
     pub compared: Vec<String>,
-    /// What is read of a run, 1 to 64; sums behind what they are made of.
+    /// What is read of a run or period, 1 to 64; sums behind what they are made of.
     pub figures: Vec<FigureRule>,
     /// What conditions do to compared figures.
     #[serde(default)]
@@ -33,7 +33,7 @@ pub struct FaultsFile {
     pub metrics: MetricRows,
 }
 
-/// A figure of a run: of its rows, or a sum of figures before it.
+/// A figure of a run or period: of its rows, or a sum of figures before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FigureRule {
@@ -56,13 +56,14 @@ pub struct FigureRule {
 pub struct RowsRule {
     /// Channel of the profile.
     pub channel: String,
-    /// Phases of the programme.
+    /// Phases of the programme; none where steps are periods of the clock.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<i32>,
     /// What is taken.
     pub take: Take,
-    /// Another channel, and values of it with which a row counts.
-    #[serde(default)]
-    pub within: Option<Within>,
+    /// Channels, and values of each with which a row counts; at most 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<Within>,
     /// Division by another channel of the same row.
     #[serde(default)]
     pub per: Option<Per>,

@@ -103,7 +103,7 @@ impl Feature {
 
 impl Manifest {
     /// Family `generic` for a profile; none where no channel measures anything. Rows of phase 0 are of no step.
-    pub(crate) fn generic(profile: &ApplianceProfile) -> Option<Self> {
+    pub fn generic(profile: &ApplianceProfile) -> Option<Self> {
         let measured = profile
             .channels
             .iter()

@@ -36,6 +36,7 @@ pub(super) enum Sums {
         count: f64,
         sum: f64,
     },
+    Highest(Option<f64>),
     /// Welford's update.
     Scatter {
         count: u32,
@@ -88,6 +89,7 @@ impl Sums {
     pub(super) fn new(take: Take) -> Self {
         match take {
             Take::Mean => Self::Mean { count: 0.0, sum: 0.0 },
+            Take::Highest => Self::Highest(None),
             Take::Scatter => Self::Scatter {
                 count: 0,
                 mean: 0.0,
@@ -116,6 +118,7 @@ impl Sums {
                 *count += 1.0;
                 *sum += value;
             }
+            Self::Highest(highest) => *highest = (*highest).into_iter().chain([value]).max_by(f64::total_cmp),
             Self::Scatter { count, mean, squares } => {
                 *count = count.saturating_add(1);
                 let before = value - *mean;
@@ -196,6 +199,7 @@ impl Sums {
     pub(super) fn told(&self) -> Option<f64> {
         match self {
             Self::Mean { count, sum } => (*count > 0.0).then(|| sum / count),
+            Self::Highest(highest) => *highest,
             Self::Scatter { count, mean, squares } => {
                 let is_told = *count >= SCATTER_ROWS_MIN && *mean > 0.0;
                 is_told.then(|| (squares / f64::from(*count)).sqrt() / mean)

@@ -38,7 +38,7 @@ fn feature(channel: &str, take: Take, phases: &[i32]) -> RunFeature {
             channel: channel.into(),
             take,
             phases: phases.into(),
-            within: None,
+            within: Vec::new(),
             per: None,
         }),
         logarithm: false,
@@ -46,7 +46,7 @@ fn feature(channel: &str, take: Take, phases: &[i32]) -> RunFeature {
 }
 
 fn read(features: &[RunFeature], of: &[[f64; 3]]) -> Vec<Option<f64>> {
-    RunReader::new(features, &profile(), "phase").read(&rows(of))
+    RunReader::new(features, &profile(), Some("phase")).read(&rows(of))
 }
 
 #[test]
@@ -62,7 +62,10 @@ fn only_whole_minutes_count() {
     late[1].at += jiff::SignedDuration::from_hours(1);
     late[2].at += jiff::SignedDuration::from_hours(1);
     let features = [feature("level", Take::FastestFall, &[4])];
-    assert_eq!(RunReader::new(&features, &profile(), "phase").read(&late), [Some(44.0)]);
+    assert_eq!(
+        RunReader::new(&features, &profile(), Some("phase")).read(&late),
+        [Some(44.0)]
+    );
 }
 
 #[test]
@@ -87,8 +90,8 @@ fn rows_count_within_a_range_of_another_channel_and_sums_are_made_of_figures() {
     let mut ramp = feature("level", Take::Mean, &[5]);
     let mut full = ramp.clone();
     if let (Source::Rows(ramp), Source::Rows(full)) = (&mut ramp.source, &mut full.source) {
-        ramp.within = Some(("speed".into(), 300.0, 450.0));
-        full.within = Some(("speed".into(), 550.0, 2_000.0));
+        ramp.within = vec![("speed".into(), 300.0, 450.0)];
+        full.within = vec![("speed".into(), 550.0, 2_000.0)];
     }
     ramp.logarithm = true;
     full.logarithm = true;
@@ -127,14 +130,21 @@ fn all_ways() -> Vec<RunFeature> {
         settle_rows: 1,
         refill: 7.0,
     };
-    let takes = [Take::Mean, Take::Scatter, Take::WholeRise, Take::FastestFall, loss];
+    let takes = [
+        Take::Mean,
+        Take::Highest,
+        Take::Scatter,
+        Take::WholeRise,
+        Take::FastestFall,
+        loss,
+    ];
     let mut all = Vec::new();
     for take in takes {
-        for phases in [&[1][..], &[1, 2]] {
+        for phases in [&[][..], &[1], &[1, 2]] {
             let plain = feature("level", take, phases);
             let mut bound = feature("speed", take, phases);
             if let Source::Rows(rows) = &mut bound.source {
-                rows.within = Some(("level".into(), 20.0, 90.0));
+                rows.within = vec![("level".into(), 20.0, 90.0), ("speed".into(), 5.0, 110.0)];
                 rows.per = Some(Per {
                     channel: "level".into(),
                     reference: 50.0,
@@ -191,7 +201,7 @@ proptest! {
     #[test]
     fn taken_row_by_row_figures_are_those_of_all_rows_at_once(drawn in drawn(), cut in 0..60_usize) {
         let (features, rows) = (all_ways(), rows_of(&drawn));
-        let reader = RunReader::new(&features, &profile(), "phase");
+        let reader = RunReader::new(&features, &profile(), Some("phase"));
         let expected = whole::read(&reader, &rows);
         let got = reader.read(&rows);
         prop_assert!(are_same(&got, &expected), "{got:?} and not {expected:?}");
@@ -209,7 +219,7 @@ proptest! {
 #[test]
 fn a_run_ends_where_its_resampler_says_so_and_keeps_the_row_before_the_next() {
     let features = [feature("level", Take::WholeRise, &[1])];
-    let reader = RunReader::new(&features, &profile(), "phase");
+    let reader = RunReader::new(&features, &profile(), Some("phase"));
     let mut so_far = reader.begin();
     let mut follow = |row: &Row, ended: Option<i64>, is_under_way: bool| {
         let ended = ended.map(|minute| Timestamp::from_second(60 * minute).unwrap());
@@ -238,9 +248,42 @@ fn a_run_ends_where_its_resampler_says_so_and_keeps_the_row_before_the_next() {
 }
 
 #[test]
+fn a_period_of_the_clock_ends_before_its_next_row_and_all_of_its_rows_count() {
+    let mut highest = feature("level", Take::Highest, &[]);
+    if let Source::Rows(rows) = &mut highest.source {
+        rows.within = vec![("speed".into(), 0.0, 0.0), ("level".into(), 10.0, 1_000.0)];
+    }
+    let features = [feature("level", Take::Mean, &[]), highest];
+    let reader = RunReader::new(&features, &profile(), None);
+    let mut so_far = reader.begin();
+    let mut follow = |row: &Row, ended: Option<i64>| {
+        let ended = ended.map(|minute| Timestamp::from_second(60 * minute - 1).unwrap());
+        reader.follow(&mut so_far, row, ended, true)
+    };
+    let rows = rows(&[
+        [0.0, 2.0, 0.0],
+        [7.0, 250.0, 0.0],
+        [0.0, 90.0, 1.0],
+        [0.0, 3.0, 0.0],
+        [0.0, 5.0, 0.0],
+    ]);
+    assert_eq!(
+        follow(&rows[0], Some(0)),
+        Some(vec![None, None]),
+        "nothing was before it"
+    );
+    assert_eq!(follow(&rows[1], None), None);
+    assert_eq!(follow(&rows[2], None), None);
+    // Of the period before: mean of three rows, and the one that counts for the highest.
+    assert_eq!(follow(&rows[3], Some(3)), Some(vec![Some(114.0), Some(250.0)]));
+    assert_eq!(follow(&rows[4], None), None);
+    assert_eq!(reader.figures(&so_far), [Some(4.0), None]);
+}
+
+#[test]
 fn a_run_under_way_takes_no_rows_into_its_state() {
     let features = all_ways();
-    let reader = RunReader::new(&features, &profile(), "phase");
+    let reader = RunReader::new(&features, &profile(), Some("phase"));
     let of = |count: u32| {
         let long: Vec<[f64; 3]> = (0..count)
             .map(|k| [1.0, f64::from(k % 70), f64::from(k % 90)])

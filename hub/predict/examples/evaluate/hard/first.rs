@@ -20,8 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use tests_world::hard::{Fault, FaultKind, Faults, Fleet, Life, VERSION};
 
 use super::each::each;
-use super::fridge::{self, CONDITIONS_FROM, days};
-use super::machine::{Kit, Run};
+use super::kit::{Kit, Run};
 use super::report::{Appliance, FRIDGE, WASHING_MACHINE};
 use super::watch::{Held, MONTH_DAYS};
 use super::{DAYS, Size, fleet};
@@ -93,7 +92,7 @@ struct Year {
 }
 
 pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
-    let kit = Kit::load(models)?;
+    let (kit, of_fridge) = (Kit::of_washing_machine(models)?, Kit::of_fridge(models)?);
     let machines = |fleet: &Fleet, number| {
         let mut machine = fleet.washing_machine(number);
         let runs = kit.runs(fleet, &mut machine, f64::from(DAYS));
@@ -101,10 +100,9 @@ pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
     };
     let fridges = |fleet: &Fleet, number| {
         let mut fridge = fleet.fridge(number);
-        let days = days(fleet, &mut fridge, f64::from(DAYS));
+        let days = of_fridge.days(fleet, &mut fridge, f64::from(DAYS));
         (fridge.life().clone(), days)
     };
-    let of_a_day = fridge::channels();
     let all = [
         (
             Begun {
@@ -118,7 +116,7 @@ pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
         (
             Begun {
                 of: &FRIDGE,
-                channels: &of_a_day[..CONDITIONS_FROM],
+                channels: &of_fridge.channels[..of_fridge.features],
                 settings: Settings::default(),
                 lived: &fridges,
             },

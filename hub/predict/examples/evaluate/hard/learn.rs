@@ -12,7 +12,7 @@ use jiff::civil::date;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::machine::Run;
+use super::kit::Run;
 use super::watch::{Said, Watched, watch};
 
 /// Floors hang on what is taken for a calibration, which hangs on floors: they are learned so many times.

@@ -3,8 +3,8 @@
 
 use hub_predict::generic::{Channel, Settings};
 
+use super::kit::Run;
 use super::learn::{calls_of, thresholds};
-use super::machine::Run;
 use super::watch::{Held, Said, Watched};
 
 /// From a median absolute deviation to a standard deviation, of a normal distribution.

@@ -1,4 +1,4 @@
-//! Named faults on machines of the hard world: what a fleet teaches of them, and how a machine is watched by it.
+//! Named faults on units of the hard world: what a fleet teaches of them, and how a unit is watched by it.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,8 @@ use hub_core::budget::history::History;
 use hub_core::budget::{Budget, Budgets};
 use hub_predict::generic::{Metric, Metrics, NamedFaults, NamedRule, NamedUnit, Settings, Signs, Speed, conditions};
 
+use super::kit::{Kit, Run};
 use super::learn::{history, renewed, thresholds};
-use super::machine::{Kit, Run};
-use super::parts::signatures;
 use super::watch::{Said, Trace, Watched};
 
 /// The metric hangs on how normals follow, which hangs on levels, which hang on the metric: all are learned so many times.
@@ -50,7 +49,7 @@ pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32, generic: &Settings) -> an
     let unknown = Metric::learn(channels.len(), &[]);
     let mut named = Named {
         faults: NamedFaults {
-            signatures: signatures(),
+            signatures: kit.parts.signatures.clone(),
             conditions: conditions(channels, &kit.parts.influences, steps.iter().map(Vec::as_slice)),
             metrics: Metrics {
                 newest: unknown.clone(),

@@ -47,13 +47,13 @@ pub fn seen(fault: &Fault, watched: &Watched, named: &Named) -> Seen {
 }
 
 /// A line a kind, of slow faults.
-pub fn print(amplitude: f64, faulty: &[Faulty]) {
+pub fn print(kinds: &[FaultKind], amplitude: f64, faulty: &[Faulty]) {
     println!(
         "slow faults, amplitude {amplitude}, by their own signature: usual deviations of the first channel at the last run (median, lowest tenth) \
          and at the last run {AHEAD_DAYS} days ahead; share over the level for tickets at the last run, for tickets and for calls \
          {AHEAD_DAYS} days ahead"
     );
-    for kind in FaultKind::WASHING_MACHINE {
+    for kind in kinds {
         let slow = faulty.iter().filter(|one| one.is_slow() && one.fault.kind == *kind);
         let seen: Vec<Seen> = slow.filter_map(|one| one.seen).collect();
         if seen.is_empty() {

@@ -122,7 +122,7 @@ pub fn learned(appliance: &Appliance, channels: &[Channel], learned: &Learned, l
 /// What a fleet taught of named faults.
 pub fn named(named: &Named, limits: &Limits, machines: usize) {
     println!(
-        "named faults: learned on {machines} machines of eight fleets, {} device-months: thresholds {:.2} (tickets), {:.2} (calls), in levels; unnamed \
+        "named faults: learned on {machines} units of several fleets, {} device-months: thresholds {:.2} (tickets), {:.2} (calls), in levels; unnamed \
          {:.2}; limits of parts {:.1} and {:.1} spreads",
         named.device_months, named.faults.threshold, named.calls, named.generic.threshold, limits.tickets, limits.calls
     );

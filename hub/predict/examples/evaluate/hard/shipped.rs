@@ -7,14 +7,15 @@ use hub_predict::{Model, score_rows};
 use jiff::Timestamp;
 use tests_world::hard::{Fleet, WashingMachine};
 
-use super::machine::Kit;
+use super::kit::Kit;
+use super::machine::SHIPPED;
 use super::watch::{Said, Watched};
 
 /// Probability from which a call is made.
 const GATE: f32 = 0.9;
 
 pub fn load(models: &Path) -> anyhow::Result<Arc<Model>> {
-    Ok(Arc::new(Model::load(&models.join("washing-machine"))?))
+    Ok(Arc::new(Model::load(&models.join(SHIPPED))?))
 }
 
 /// A machine watched until a day. The score for calls is 1 where the gate is passed.

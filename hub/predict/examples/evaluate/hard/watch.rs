@@ -2,7 +2,7 @@
 
 use hub_predict::generic::{Channel, Settings, Step, Unit};
 
-use super::machine::Run;
+use super::kit::Run;
 
 /// Days of a month in which scores are counted.
 pub const MONTH_DAYS: f64 = 30.0;

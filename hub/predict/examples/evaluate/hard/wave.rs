@@ -12,8 +12,8 @@ use tests_world::hard::{Effect, Effects, Fleet, VERSION};
 
 use super::each::each;
 use super::judge::{Ticket, tickets};
-use super::machine::Run;
-use super::{Detectors, Size, fleet, named, parts, start};
+use super::kit::Run;
+use super::{Detectors, Size, fleet, named, start};
 use crate::bar::Bar;
 use crate::part::{Data, Evidence, Part};
 
@@ -65,7 +65,7 @@ impl Wave {
             anyhow::Ok((place.with_context(|| format!("no figure {name}"))?, factor, amount))
         };
         let part = |name: &str, amount: f64| {
-            let place = parts::WATCHED.iter().position(|one| *one == name);
+            let place = detectors.kit.parts.channels.iter().position(|one| one.name == name);
             anyhow::Ok((place.with_context(|| format!("no part {name}"))?, amount))
         };
         Ok(Self {

@@ -2,6 +2,8 @@
 
 mod words;
 
+pub use words::{FRIDGE, WASHING_MACHINE, Words};
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -16,11 +18,9 @@ use hub_predict::manifest::{
 use hub_predict::{Manifest, Model, RunFeature, Source, golden_runs};
 use tests_world::hard::VERSION;
 
-use super::machine::{Kit, Run};
+use super::kit::{Kit, Run};
 use super::named::Named;
 
-/// Version of the folder.
-const MODEL_VERSION: u32 = 2;
 /// Stated of a ticket, and of one whose fault has held its level for calls: what false tickets and false calls may be at the most, by as many
 /// months as were judged, leaves no more.
 const PROBABILITY: f64 = 0.3;
@@ -37,7 +37,9 @@ pub struct Written<'a> {
     pub named: &'a Named,
     /// Runs of a machine without a fault: golden lives are around its usual values.
     pub usual: &'a [Run],
-    /// Machines and seeds that were learned from.
+    /// What people read of it.
+    pub told: &'a Words,
+    /// Units and seeds that were learned from.
     pub learned: &'a str,
 }
 
@@ -72,7 +74,7 @@ impl Written<'_> {
         let (shipped, settings) = (self.kit.manifest(), &self.named.generic);
         let features = shipped.features.iter().enumerate();
         let features = features.map(|(i, feature)| Feature {
-            words: feature.words.clone().or_else(|| words::of_condition(&feature.name)),
+            words: feature.words.clone().or_else(|| self.told.of_condition(&feature.name)),
             transform: Transform::None,
             floor: settings.fleet_floors.get(i).copied().flatten().unwrap_or(0.0),
             ..feature.clone()
@@ -85,11 +87,15 @@ impl Written<'_> {
             .flat_map(|signature| &signature.moves);
         let figure_words = moved.map(|(channel, _)| {
             let name = &self.kit.parts.channels[*channel].name;
-            let words = words::of_figure(name).with_context(|| format!("figure {name} has no words"))?;
+            let words = self
+                .told
+                .of_figure(name)
+                .with_context(|| format!("figure {name} has no words"))?;
             anyhow::Ok((name.clone(), words))
         });
         Ok(Manifest {
-            version: MODEL_VERSION,
+            family: self.kit.profile().name.clone(),
+            version: self.told.version,
             detector: Some(Generic {
                 kind: DetectorKind::Named,
                 probability: PROBABILITY,
@@ -117,7 +123,7 @@ impl Written<'_> {
             classification: Classification {
                 min_cosine: 1.0,
                 unknown_severity: Severity::Major,
-                classes: words::classes(),
+                classes: self.told.classes(),
             },
             features: features.collect(),
             budgets: Budgets {
@@ -234,21 +240,23 @@ impl Written<'_> {
             )
         });
         format!(
-            "# Model card: {}\n\n**For** washing machines that report the channels of `models/profiles/washing-machine.toml`, one row a minute while a \
-             programme runs.\n\n**Data.** Only the simulator in `tests/world` (MIT OR Apache-2.0): {}, {} device-months. It has **never seen a real \
-             machine**; its figures say that the method works on what the simulator does, no more. Its evidence is `simulated`: a person approves each \
+            "# Model card: {}\n\n**For** {}.\n\n**Data.** Only the simulator in `tests/world` (MIT OR Apache-2.0): {}, {} device-months. It has **never seen a real \
+             {}**; its figures say that the method works on what the simulator does, no more. Its evidence is `simulated`: a person approves each \
              call, until 21 closed tickets of a hub have shown predictions of a class right.\n\n**How it decides.** Faults by their signatures, in the metric of \
-             harmless wander (ADR 45), and beside them the detector without names (ADR 40). A machine is watched after 20 runs for faults with a name, and after \
-             40 for what has none. A ticket stands by two runs, a call by three.\n\n**Levels**, in usual deviations of a healthy fleet; a ticket needs {:.2} and a call \
+             harmless wander (ADR 45), and beside them the detector without names (ADR 40). {}\n\n**Levels**, in usual deviations of a healthy fleet; a ticket needs {:.2} and a call \
              {:.2} of them:\n\n| class | ticket | call |\n| --- | --- | --- |\n{}\nWhat has no name opens a ticket from {:.2} floors on. Signatures are physics and not \
-             fitted. How good it is: `evaluate --only hard`, and ADR 45.\n",
+             fitted. How good it is: `evaluate --only {}`, and ADR 45.\n",
             manifest.id(),
+            self.told.of,
             self.learned,
             self.named.device_months,
+            self.told.unit,
+            self.told.watched,
             self.named.faults.threshold,
             self.named.calls,
             signatures.collect::<String>(),
             self.named.generic.threshold,
+            self.told.part,
         )
     }
 }
@@ -257,7 +265,7 @@ impl Written<'_> {
 fn figure(one: &RunFeature, all: &[RunFeature]) -> FigureRule {
     let (rows, sum) = match &one.source {
         Source::Rows(rows) => {
-            let within = rows.within.as_ref().map(|(channel, least, most)| Within {
+            let within = rows.within.iter().map(|(channel, least, most)| Within {
                 channel: channel.clone(),
                 least: *least,
                 most: *most,
@@ -266,7 +274,7 @@ fn figure(one: &RunFeature, all: &[RunFeature]) -> FigureRule {
                 channel: rows.channel.clone(),
                 phases: rows.phases.clone(),
                 take: rows.take,
-                within,
+                within: within.collect(),
                 per: rows.per.clone(),
             };
             (Some(rows), Vec::new())

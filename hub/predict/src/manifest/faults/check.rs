@@ -10,6 +10,8 @@ use crate::run_features::{FromRows, RunFeature, RunReader, Source, Take};
 
 /// Faults at the most.
 const SIGNATURES_MAX: usize = 32;
+/// Ranges by which rows of a figure are chosen, at the most.
+const WITHIN_MAX: usize = 4;
 /// Logarithms and shares: differences of them are compared, whatever the unit.
 const UNIT: &str = "/";
 /// Decimals of those.
@@ -56,14 +58,18 @@ impl FaultsFile {
     /// # Errors
     /// The first entry that is wrong, and what to write.
     pub(crate) fn named(&self, manifest: &Manifest, profile: &ApplianceProfile) -> Result<Named, FaultsError> {
-        let Resampling::Cycle { phase_channel, .. } = &manifest.resampling else {
-            return refuse(
-                "figures",
-                "they are of programme runs: the manifest needs [resampling] rule = \"cycle\"",
-            );
+        let phase_channel = match &manifest.resampling {
+            Resampling::Cycle { phase_channel, .. } => Some(phase_channel.as_str()),
+            Resampling::Mean { .. } => None,
+            Resampling::Period { .. } => {
+                return refuse(
+                    "figures",
+                    "they are of programme runs or of periods of the clock: the manifest needs [resampling] rule = \"cycle\" or \"mean\"",
+                );
+            }
         };
         self.check_sizes()?;
-        let features = self.features(profile)?;
+        let features = self.features(profile, phase_channel.is_some())?;
         let places = self.compared_places(manifest)?;
         let shown = places.iter().map(|place| shown(&features, *place, profile)).collect();
         let channel = |name: &String| Channel {
@@ -113,7 +119,7 @@ impl FaultsFile {
         failed.map_or(Ok(()), |(_, entry, what)| refuse(entry, what))
     }
 
-    fn features(&self, profile: &ApplianceProfile) -> Result<Vec<RunFeature>, FaultsError> {
+    fn features(&self, profile: &ApplianceProfile, has_phases: bool) -> Result<Vec<RunFeature>, FaultsError> {
         let mut features: Vec<RunFeature> = Vec::with_capacity(self.figures.len());
         for rule in &self.figures {
             let entry = format!("figure {:?}", rule.name);
@@ -121,7 +127,7 @@ impl FaultsFile {
                 return refuse(&entry, "needs a name that no other figure has");
             }
             let source = match (&rule.rows, rule.sum.as_slice()) {
-                (Some(rows), []) => Source::Rows(rows.checked(&entry, profile)?),
+                (Some(rows), []) => Source::Rows(rows.checked(&entry, profile, has_phases)?),
                 (None, [_, ..]) => {
                     let part = |share: &Share| {
                         let place = features.iter().position(|one| one.name == share.figure);
@@ -277,7 +283,7 @@ impl FaultsFile {
 }
 
 impl RowsRule {
-    fn checked(&self, entry: &str, profile: &ApplianceProfile) -> Result<FromRows, FaultsError> {
+    fn checked(&self, entry: &str, profile: &ApplianceProfile, has_phases: bool) -> Result<FromRows, FaultsError> {
         let is_there = |channel: &str| profile.position(channel).is_some();
         if !is_there(&self.channel) {
             let what = format!(
@@ -286,15 +292,17 @@ impl RowsRule {
             );
             return refuse(entry, &what);
         }
-        if self.phases.is_empty() {
-            return refuse(entry, "needs the phases of the programme whose rows count");
+        match (has_phases, self.phases.as_slice()) {
+            (true, []) => return refuse(entry, "needs the phases of the programme whose rows count"),
+            (false, [_, ..]) => return refuse(entry, "a period of the clock has no phases: leave them out"),
+            (true, [_, ..]) | (false, []) => {}
         }
         let is_range =
             |of: &Within| is_there(&of.channel) && of.least <= of.most && of.least.is_finite() && of.most.is_finite();
-        if !self.within.as_ref().is_none_or(is_range) {
+        if self.within.len() > WITHIN_MAX || !self.within.iter().all(is_range) {
             return refuse(
                 entry,
-                "`within` needs a channel of the profile and finite bounds, the least first",
+                "`within` needs a list of at most 4 channels of the profile, each with finite bounds, the least first",
             );
         }
         let is_per = |of: &Per| {
@@ -311,12 +319,12 @@ impl RowsRule {
         {
             return refuse(entry, "a loss needs a refill above 0");
         }
-        let within = self.within.as_ref().map(|of| (of.channel.clone(), of.least, of.most));
+        let within = self.within.iter().map(|of| (of.channel.clone(), of.least, of.most));
         Ok(FromRows {
             channel: self.channel.clone(),
             take: self.take,
             phases: self.phases.clone(),
-            within,
+            within: within.collect(),
             per: self.per.clone(),
         })
     }
@@ -354,7 +362,7 @@ fn shown(features: &[RunFeature], place: usize, profile: &ApplianceProfile) -> S
             let channel = profile.channels.iter().find(|channel| channel.name == rows.channel);
             let unit = channel.map_or(UNIT, |channel| channel.unit.as_str());
             let unit = match rows.take {
-                Take::Mean => unit.to_owned(),
+                Take::Mean | Take::Highest => unit.to_owned(),
                 Take::Scatter => UNIT.to_owned(),
                 Take::WholeRise | Take::FastestFall | Take::Loss { .. } => format!("{unit}/min"),
             };

@@ -78,6 +78,7 @@ fn of_rows(reader: &RunReader, from: &FromRows, places: &Places, rows: &[Row]) -
     };
     match from.take {
         Take::Mean => mean(values()),
+        Take::Highest => values().max_by(f64::total_cmp),
         Take::Scatter if counted.len() < SCATTER_ROWS_MIN => None,
         Take::Scatter => {
             let mean_value = mean(values())?;
@@ -117,12 +118,10 @@ fn counted(reader: &RunReader, from: &FromRows, places: &Places, rows: &[Row]) -
             .map(|v| v.round() as i32);
         into_stretch = if phase == phase_before { into_stretch + 1 } else { 0 };
         phase_before = phase;
-        let is_within = match (&from.within, places.within) {
-            (Some((_, least, most)), Some(channel)) => {
-                at(rows, place, channel).is_some_and(|v| (*least..=*most).contains(&v))
-            }
-            _ => true,
-        };
+        let mut ranges = from.within.iter().zip(&places.within);
+        let is_within = ranges.all(|((_, least, most), channel)| {
+            at(rows, place, *channel).is_some_and(|v| (*least..=*most).contains(&v))
+        });
         let factor = match (&from.per, places.per) {
             (Some(per), Some(channel)) => {
                 let divisor = at(rows, place, channel).filter(|d| *d > 0.0);
@@ -130,7 +129,8 @@ fn counted(reader: &RunReader, from: &FromRows, places: &Places, rows: &[Row]) -
             }
             _ => Some(1.0),
         };
-        let counts = is_within && phase.is_some_and(|phase| from.phases.contains(&phase));
+        let is_of_phase = from.phases.is_empty() || phase.is_some_and(|phase| from.phases.contains(&phase));
+        let counts = is_within && is_of_phase;
         if let Some((value, factor)) = at(rows, place, places.channel).zip(factor).filter(|_| counts) {
             counted.push(Counted {
                 place,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::generic::Speed;
+use crate::manifest::Statistic;
 use hub_core::profile::Family;
 
 const MANIFEST: &str = include_str!("../../../../tests/data/named/manifest.toml");
@@ -52,6 +53,39 @@ fn a_file_that_is_written_is_read_as_it_was() {
     file.metrics.slow[0][0] = 0.1 + 0.2;
     let again: FaultsFile = toml::from_str(&toml::to_string(&file).unwrap()).unwrap();
     assert_eq!(again, file);
+}
+
+#[test]
+fn figures_of_periods_have_no_phases() {
+    let daily = || {
+        let mut manifest = manifest();
+        manifest.resampling = Resampling::Mean {
+            period_s: 86_400.0,
+            row_s: 60.0,
+            gap_s: 604_800.0,
+            min_rows: 48,
+            running: None,
+        };
+        manifest
+            .features
+            .iter_mut()
+            .for_each(|feature| (feature.phases.clear(), feature.statistic = Statistic::Mean).0);
+        manifest
+    };
+    assert_eq!(daily().check(&profile()), Ok(()));
+    let why = file().named(&daily(), &profile()).unwrap_err();
+    assert!(why.to_string().contains("has no phases"), "{why}");
+    let mut all_rows = file();
+    let of_rows = all_rows.figures.iter_mut().filter_map(|figure| figure.rows.as_mut());
+    of_rows.for_each(|rows| rows.phases.clear());
+    assert!(all_rows.named(&daily(), &profile()).is_ok());
+    let mut steady = daily();
+    steady.resampling = Resampling::Period {
+        period_s: 60.0,
+        hold_gap_s: 600.0,
+    };
+    let why = all_rows.named(&steady, &profile()).unwrap_err();
+    assert!(why.to_string().contains("rule = \"cycle\" or \"mean\""), "{why}");
 }
 
 #[test]
@@ -109,7 +143,7 @@ fn each_wrong_entry_is_refused_by_name_with_what_to_write() {
         least: 2.0,
         most: 1.0,
     };
-    rows(&|r| r.within = Some(upside_down.clone()), "`within`", &mut case);
+    rows(&|r| r.within = vec![upside_down.clone()], "`within`", &mut case);
     let loss = Take::Loss {
         settle_rows: 1,
         refill: 0.0,
