@@ -7,7 +7,7 @@
 //! Readings of one period become one row (`gather`), a row becomes model steps (`resampler`), a step is compared with the unit's own baseline (`baseline`) and
 //! with what the family's autoencoder can reproduce (`network`), and an alarm needs both for a hold time
 //! (`persistence`). A family without a network is judged by the detector that needs no training (`generic`), and so is an appliance
-//! whose profile no model is for; of programme runs it may name faults by the figures that they move (`run_features`). What a
+//! whose profile no model is for; of programme runs or days it may name faults by the figures that they move (`run_features`). What a
 //! maker's own recordings teach it is a folder of files (`training`).
 
 mod baseline;

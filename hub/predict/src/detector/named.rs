@@ -1,4 +1,4 @@
-//! One appliance under a model that names faults: its programme runs to what the detector says of them.
+//! One appliance under a model that names faults: its programme runs, or its days, to what the detector says of them.
 
 mod told;
 

@@ -1,5 +1,5 @@
 //! The first thousand appliances: from an empty database, the day on which the detector opens its first right ticket, and how many
-//! false ones it has opened by then. It begins with the floors and the threshold of its table, and the level of tickets that the hub has for a
+//! false ones it has opened by then. A ticket is taken to be open for a month. It begins with the floors and the threshold of its table, and the level of tickets that the hub has for a
 //! fleet without a past. Each month floors are refreshed from the fleet, and the level follows by the rule of budgets. Conditions are not
 //! learned: they belong to a model that somebody trains. What tells only of conditions is not watched: it is no sign of health.
 
@@ -31,6 +31,10 @@ const SEEDS: [u64; 3] = [761, 762, 763];
 /// A fridge has a row every five minutes: one fleet of them takes longer than three of washing machines.
 const FRIDGE_SEEDS: [u64; 1] = [764];
 const UNITS: u64 = 1_000;
+/// Days for which a ticket is taken to be open: what comes back meanwhile joins it.
+const TICKET_DAYS: f64 = 30.0;
+/// Months of a record, all of them whole.
+const MONTHS: u32 = DAYS / MONTH_DAYS as u32;
 /// Faults a unit and year that show before they fail.
 const FAULTS_A_YEAR: f64 = 0.01;
 
@@ -53,13 +57,17 @@ struct Live {
     /// Steps that it has taken.
     taken: usize,
     stands: bool,
-    /// A ticket was opened about the alarm that stands.
-    has_ticket: bool,
+    /// Day on which its newest ticket was opened.
+    ticket: Option<f64>,
+    /// The alarm has stood since then.
+    stands_since_ticket: bool,
     /// The newest scores and slow scores, as they are held.
     held: [Held; 2],
     /// Highest held score of the month.
     highest: f64,
     watched_from: Option<f64>,
+    /// Days of the month in which it was watched.
+    watched_days: f64,
 }
 
 /// What the hub judges by now.
@@ -83,8 +91,10 @@ struct Opened {
 struct Year {
     opened: Vec<Opened>,
     faults: usize,
-    /// Appliances that were watched in all of a month, month by month.
-    device_months: Vec<u32>,
+    /// Months for which appliances were watched, month by month, with parts of one.
+    device_months: Vec<f64>,
+    /// Level of tickets behind each month, in thresholds.
+    levels: Vec<f64>,
     /// Day from which the level of tickets is the fleet's own.
     level_from: Option<f64>,
     /// Units that are watched at its end.
@@ -133,9 +143,9 @@ pub fn evaluate(models: &Path, size: &Size) -> anyhow::Result<Part> {
         ),
         String::new(),
         "| appliance | seed | watched at the end | level of the fleet's own from | first right ticket | false ones until then | right in the year | \
-         faults that show | false in the year | per 1,000 a month, by quarter |"
+         faults that show | false in the year | per 1,000 a month, by quarter | level in the months |"
             .to_owned(),
-        format!("|{}", " --- |".repeat(10)),
+        format!("|{}", " --- |".repeat(11)),
     ];
     let mut found = Vec::new();
     for (begun, seeds) in all {
@@ -171,7 +181,7 @@ impl Year {
         let first = self.right().map(|one| one.day).reduce(f64::min);
         let wrong = self.wrong_until(f64::MAX);
         format!(
-            "| {name} | {seed} | {} of {units} | {} | {} | {} | {} | {} | {wrong} | {} |",
+            "| {name} | {seed} | {} of {units} | {} | {} | {} | {} | {} | {wrong} | {} | {} |",
             self.watched,
             self.level_from.map_or("-".into(), |day| format!("day {day:.0}")),
             first.map_or("none".into(), |day| format!("day {day:.0}")),
@@ -179,21 +189,26 @@ impl Year {
             self.right().count(),
             self.faults,
             self.by_quarter().join(", "),
+            self.levels
+                .iter()
+                .map(|level| format!("{level:.1}"))
+                .collect::<Vec<_>>()
+                .join(" "),
         )
     }
 
     /// False tickets for 1,000 appliances that were watched for a month.
     fn by_quarter(&self) -> Vec<String> {
-        let quarter = |(number, months): (usize, &[u32])| {
+        let quarter = |(number, months): (usize, &[f64])| {
             let days = 3.0 * MONTH_DAYS * number as f64..3.0 * MONTH_DAYS * (number + 1) as f64;
             let wrong = self
                 .opened
                 .iter()
                 .filter(|one| !one.is_right && days.contains(&one.day));
-            let months: u32 = months.iter().sum();
-            match months {
-                0 => "-".to_owned(),
-                _ => format!("{:.1}", 1_000.0 * wrong.count() as f64 / f64::from(months)),
+            let months: f64 = months.iter().sum();
+            match months > 0.0 {
+                true => format!("{:.1}", 1_000.0 * wrong.count() as f64 / months),
+                false => "-".to_owned(),
             }
         };
         self.device_months.chunks(3).enumerate().map(quarter).collect()
@@ -206,7 +221,7 @@ impl Year {
             found: right,
             of: self.faults as f64,
             wrong: self.wrong_until(f64::MAX) as f64,
-            watched: format!("{} device-months", self.device_months.iter().sum::<u32>()),
+            watched: format!("{:.0} device-months", self.device_months.iter().sum::<f64>()),
             precision: (!self.opened.is_empty()).then(|| right / self.opened.len() as f64),
         }
     }
@@ -239,29 +254,33 @@ fn live(begun: &Begun<'_>, seed: u64, units: u64, threads: u64) -> Year {
             unit: Unit::new(channels, &now.settings),
             taken: 0,
             stands: false,
-            has_ticket: false,
+            ticket: None,
+            stands_since_ticket: false,
             held: held(&now.settings),
             highest: 0.0,
             watched_from: None,
+            watched_days: 0.0,
         }
     });
     let mut year = Year {
         opened: Vec::new(),
         faults: units.iter().map(Live::shown_faults).sum(),
         device_months: Vec::new(),
+        levels: Vec::new(),
         level_from: None,
         watched: 0,
     };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    for month in 0..DAYS / MONTH_DAYS as u32 {
+    for month in 0..MONTHS {
         let end = MONTH_DAYS * f64::from(month + 1);
-        let mut watched = 0;
+        let mut days = 0.0;
         for unit in &mut units {
             unit.live_until(end, channels, &now, &mut year.opened);
-            watched += u32::from(unit.watched_from.is_some_and(|from| from <= end - MONTH_DAYS));
+            days += unit.watched_days;
         }
-        year.device_months.push(watched);
+        year.device_months.push(days / MONTH_DAYS);
         now.refresh(begun, &units, end, &mut rng);
+        year.levels.push(now.level);
     }
     year.level_from = now.level_from;
     year.watched = units.iter().filter(|unit| unit.watched_from.is_some()).count();
@@ -325,18 +344,22 @@ impl Live {
     /// Faults that show before they fail.
     fn shown_faults(&self) -> usize {
         let faults = self.life.faults().iter();
-        let shown = faults.filter(|fault| fault.kind != FaultKind::Electronics && fault.onset_day < f64::from(DAYS));
+        let shown = faults
+            .filter(|fault| fault.kind != FaultKind::Electronics && fault.onset_day < MONTH_DAYS * f64::from(MONTHS));
         shown.count()
     }
 
     fn live_until(&mut self, end: f64, channels: &[Channel], now: &Now, opened: &mut Vec<Opened>) {
         let settings = &now.settings;
         self.highest = 0.0;
+        self.watched_days = 0.0;
+        let of_month = |from: Option<f64>, until: f64| from.map_or(0.0, |from| until - from.max(end - MONTH_DAYS));
         while let Some(run) = self.runs.get(self.taken).filter(|run| run.day < end) {
             self.taken += 1;
             if run.afresh {
+                self.watched_days += of_month(self.watched_from, run.day);
                 self.unit.restart(channels, settings);
-                (self.stands, self.has_ticket, self.watched_from) = (false, false, None);
+                (self.stands, self.stands_since_ticket, self.watched_from) = (false, false, None);
                 self.held = held(settings);
             }
             let step = self.unit.step(channels, settings, &run.values, false, self.stands);
@@ -354,16 +377,19 @@ impl Live {
             let score = quick.next(score).max(slow.next(slow_score));
             self.highest = self.highest.max(score);
             self.stands = alarm;
+            self.stands_since_ticket &= alarm;
             self.watched_from.get_or_insert(run.day);
-            self.has_ticket &= alarm;
-            if alarm && !self.has_ticket && score >= now.level * settings.threshold {
-                self.has_ticket = true;
+            let is_open = self.ticket.is_some_and(|day| run.day - day < TICKET_DAYS);
+            let is_known = is_open || self.stands_since_ticket;
+            if alarm && !is_known && score >= now.level * settings.threshold {
+                (self.ticket, self.stands_since_ticket) = (Some(run.day), true);
                 opened.push(Opened {
                     day: run.day,
                     is_right: is_faulty(&self.life, run.day),
                 });
             }
         }
+        self.watched_days += of_month(self.watched_from, end);
     }
 }
 

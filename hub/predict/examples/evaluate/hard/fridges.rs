@@ -23,8 +23,8 @@ use crate::part::Part;
 
 /// Seeds of the fleet that is learned from, and of those that are judged; 754 and 755 are for trying another rule.
 const LEARNED: (u64, u64) = (751, 600);
-const CLEAN: (u64, u64) = (752, 900);
-const FAULTY: u64 = 753;
+const CLEAN: (u64, u64) = (756, 900);
+const FAULTY: u64 = 757;
 /// Named faults learn from more fleets, and from so many units of each.
 const MORE_LEARNED: std::ops::Range<u64> = 780..810;
 const MORE_UNITS: u64 = 150;

@@ -64,7 +64,7 @@ impl Signs {
         }
     }
 
-    /// Takes a programme run with a value for each channel. `unnamed` is the score of a detector that names nothing, in the level from
+    /// Takes a step, a programme run or a day, with a value for each channel. `unnamed` is the score of a detector that names nothing, in the level from
     /// which it opens a ticket by itself, or 0; `finding_open`, that a ticket of this appliance is open. Nothing is said while more than half
     /// of the channels that have come are still being learned.
     pub fn step(

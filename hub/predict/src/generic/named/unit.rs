@@ -24,7 +24,7 @@ pub struct NamedRule<'a> {
     pub settings: &'a Settings,
 }
 
-/// What a programme run said.
+/// What a step, a programme run or a day, said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedStep {
     /// Of the faults and of both together; none while the normals of most figures are learned.
@@ -56,7 +56,7 @@ impl NamedUnit {
         }
     }
 
-    /// Takes a programme run: a value for each channel of the detector without names, and one for each figure.
+    /// Takes a step: a value for each channel of the detector without names, and one for each figure.
     pub fn step(&mut self, rule: NamedRule<'_>, values: &[Option<f64>], figures: &[Option<f64>]) -> NamedStep {
         let beside = self
             .beside

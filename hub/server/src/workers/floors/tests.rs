@@ -57,8 +57,13 @@ fn state(model: &Model, number: usize) -> Vec<u8> {
 impl World {
     /// Two fleets, and in the bigger one so many appliances with lower ids that nothing watches.
     async fn new(unwatched: usize) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-        let registry = Arc::new(Registry::load(&folder).unwrap());
+        // The profile alone: the family that is shipped for it is another.
+        let folder = tempfile::tempdir().unwrap();
+        let profiles = folder.path().join("profiles");
+        std::fs::create_dir(&profiles).unwrap();
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/profiles/fridge.toml");
+        std::fs::copy(shipped, profiles.join("fridge.toml")).unwrap();
+        let registry = Arc::new(Registry::load(folder.path()).unwrap());
         let model = registry.of(None, "fridge").unwrap().clone();
         let profile = ("fridge".to_owned(), model.profile().clone());
         let store = Arc::new(MemoryStore::new([profile].into(), 1));
