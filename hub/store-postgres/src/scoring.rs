@@ -88,21 +88,8 @@ pub(crate) async fn saved(store: &PostgresStore, actor: &Actor, appliance: Appli
     .map_err(db)?;
     let first = rows.first().ok_or_else(|| not_found("appliance", appliance))?;
     let restarted: Option<bool> = first.col("restarted")?;
-    let of_fleet = sqlx::query(concat!(
-        "select f.model, f.floors from appliance a \
-         left join lateral (select model from appliance_birth where appliance = a.id offset 0) h on true \
-         join fleet_floors f on f.tenant = a.tenant and f.profile = a.profile and f.appliance_model = ",
-        appliance_model!(),
-        " where a.id = $1 order by f.model collate \"C\" limit $2"
-    ))
-    .bind(appliance.0)
-    .bind(i64::try_from(SAVED_MAX).unwrap_or(i64::MAX))
-    .fetch_all(&mut *tx)
-    .await
-    .map_err(db)?;
-    let floors = of_fleet.iter().map(|row| Ok((row.col("model")?, row.json("floors")?)));
     let mut saved = SavedDetectors {
-        floors: floors.collect::<Result<_>>()?,
+        floors: BTreeMap::new(),
         profile: first.col("profile")?,
         model: first.col("model")?,
         restarted: restarted.is_some(),
@@ -118,6 +105,21 @@ pub(crate) async fn saved(store: &PostgresStore, actor: &Actor, appliance: Appli
             saved_at: row.at("saved_at")?,
         });
     }
+    let models: Vec<&str> = saved.states.iter().map(|state| state.model.as_str()).collect();
+    let of_fleet = sqlx::query(concat!(
+        "select f.model, f.floors from appliance a \
+         left join lateral (select model from appliance_birth where appliance = a.id offset 0) h on true \
+         join fleet_floors f on f.tenant = a.tenant and f.profile = a.profile and f.appliance_model = ",
+        appliance_model!(),
+        " where a.id = $1 and f.model = any($2)"
+    ))
+    .bind(appliance.0)
+    .bind(&models)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(db)?;
+    let floors = of_fleet.iter().map(|row| Ok((row.col("model")?, row.json("floors")?)));
+    saved.floors = floors.collect::<Result<_>>()?;
     Ok(saved)
 }
 

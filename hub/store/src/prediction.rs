@@ -182,7 +182,7 @@ pub struct SavedDetectors {
     pub restarted: bool,
     /// One for each model that has watched it, the newest first, at most [`SAVED_MAX`].
     pub states: Vec<SavedDetector>,
-    /// Floors of its fleet in force, by model and version, as [`crate::floors::FleetFloors`] has them; at most [`SAVED_MAX`].
+    /// Floors of its fleet in force, by model and version, as [`crate::floors::FleetFloors`] has them; those of `states` alone.
     pub floors: BTreeMap<String, BTreeMap<String, f64>>,
 }
 

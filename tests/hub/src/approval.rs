@@ -99,7 +99,7 @@ fn quiet_past() -> Result<Ledger> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         state
     };
-    ledger.renew(Month::at(now), &histories, &mut Draws(&mut draw));
+    ledger.renew(Month::at(now), None, &histories, &mut Draws(&mut draw));
     ledger.breaker(OTHER_MODELS).count(20, 0.1, now);
     let until = now + SignedDuration::from_hours(29 * 24);
     ledger.release(OTHER_MODELS, "test", "they are worn on purpose", now, until)?;

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 /// Score at which a detector raises an alarm: no threshold is lower.
 pub const ALARM: f64 = 1.0;
 /// Score from which family `generic` opens a ticket about appliances whose fleet has no past: its floors are guesses by unit then, and each
-/// alarm would be a ticket. Fleets of the hard world turn out to need 2.5 to 5 (`evaluate --only first`).
+/// alarm would be a ticket. What fleets turn out to need is in ADR 53.
 pub const FIRST_LEVEL: f64 = 3.0;
 
 /// Score from which a model family opens a ticket about appliances whose fleet has no past; none where each of its alarms does.

@@ -157,18 +157,19 @@ impl Ledger {
         Ok(change)
     }
 
-    /// The thresholds for `month`, from what is known of each appliance model of the family until its first day. A model of which
-    /// nothing is known any more keeps what it had. Answers with what has changed.
+    /// The thresholds for `month`, from what is known of each appliance model of the family until its first day and the family's `first`
+    /// level, where it has one. A model of which nothing is known any more keeps what it had. Answers with what has changed.
     pub fn renew(
         &mut self,
         month: Month,
+        first: Option<f64>,
         histories: &BTreeMap<String, History>,
         draws: &mut Draws,
     ) -> Vec<LedgerChange> {
         let in_force = |(model, entry): (&String, &ModelEntry)| Some((model.clone(), entry.thresholds.clone()?));
         let before = self.models.iter().filter_map(in_force).collect();
         let mut changes = Vec::new();
-        for (model, thresholds) in level::renew(month, self.budgets(), histories, &before, draws) {
+        for (model, thresholds) in level::renew(month, self.budgets(), first, histories, &before, draws) {
             let would_have = |score| {
                 histories
                     .get(&model)

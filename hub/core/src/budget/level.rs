@@ -38,7 +38,7 @@ pub enum Basis {
 pub struct Threshold {
     /// Score that counts from now on.
     pub in_force: f64,
-    /// Score that the budget asks for; below the one in force while that comes down.
+    /// Score that the budget asks for, or the family's first level where that holds; below the one in force while that comes down.
     pub wanted: f64,
     /// Score of the fit alone, without the bound.
     pub fitted: f64,
@@ -141,11 +141,13 @@ fn drawn_times(sample: &Sample, draws: &mut Draws) -> Vec<usize> {
 }
 
 /// The thresholds of a family's appliance models for `month`, from what is known of each until its first day and the thresholds `before`. A
-/// model has none as long as the whole family has fewer than 200 appliances' months: then the score that its detector ships with
-/// opens tickets, and nothing calls.
+/// model has none as long as the whole family has fewer than 200 appliances' months: then alarms open tickets, from the `first` level
+/// on where the family has one, and nothing calls. What a model takes from its family is no lower than the first level, since other models
+/// say little of it; its first own level comes down from there, since findings that waited would open their tickets together.
 pub fn renew(
     month: Month,
     budgets: Budgets,
+    first: Option<f64>,
     histories: &BTreeMap<String, History>,
     before: &BTreeMap<String, Thresholds>,
     draws: &mut Draws,
@@ -175,7 +177,10 @@ pub fn renew(
             Tails::fit(&sample, shape, draws).map(|tails| (Basis::Own, &sample, tails))
         };
         if let Some((basis, sample, tails)) = taken {
-            renewed.insert(model.clone(), thresholds(month, budgets, last, basis, sample, tails));
+            renewed.insert(
+                model.clone(),
+                thresholds(month, budgets, first, last, basis, sample, tails),
+            );
         }
     }
     renewed
@@ -184,6 +189,7 @@ pub fn renew(
 fn thresholds(
     month: Month,
     budgets: Budgets,
+    first: Option<f64>,
     last: Option<&Thresholds>,
     basis: Basis,
     sample: &Sample,
@@ -196,7 +202,15 @@ fn thresholds(
     // A threshold that was in force comes down by a tenth a month, and within a month not at all.
     let down = last.map_or(0.0, |last| (1.0 - DOWN_MAX).powi(month.since(last.month).max(0)));
     let tickets_before = last.map_or(0.0, |last| last.tickets.in_force);
-    let tickets = tails.threshold(budgets.tickets.rate(), tickets_before * down, margin);
+    // A model that had no level of its own had the first one in the month before, or the family's.
+    let first = first.unwrap_or(0.0);
+    let (lowest_wanted, lowest) = match (basis, last.map(|last| last.basis)) {
+        (Basis::Family, _) => (first, first),
+        (Basis::Own, None | Some(Basis::Family)) => (0.0, first * (1.0 - DOWN_MAX)),
+        (Basis::Own, Some(Basis::Own)) => (0.0, 0.0),
+    };
+    let mut tickets = tails.threshold(budgets.tickets.rate(), lowest.max(tickets_before * down), margin);
+    tickets.wanted = tickets.wanted.max(lowest_wanted);
     let shown = BEYOND_MAX * f64::from(sample.device_months) * budgets.calls.rate() >= 1.0;
     let calls = match basis {
         Basis::Own if shown => {

@@ -143,7 +143,7 @@ fn live(appliances: u32, seed: u64, months: usize, tally: &mut Counts) {
                 .iter()
                 .map(|(model, past)| (model.clone(), past.newest(months)))
                 .collect();
-            ledger.renew(month, &histories, &mut Draws(&mut draw));
+            ledger.renew(month, None, &histories, &mut Draws(&mut draw));
             ledger.learn_faults(histories.values());
         }
         let lived = fleet.next_month();

@@ -330,6 +330,7 @@ fn thresholds(watched: &[Watched], score: impl Fn(&Said) -> f64) -> (u32, Option
     let mut renewed = renew(
         next,
         Budgets::default(),
+        None,
         &histories,
         &BTreeMap::new(),
         &mut Draws(&mut draw),

@@ -174,7 +174,7 @@ pub fn ledger_of(model: &str, scores: impl Fn(i64) -> f32) -> Ledger {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         state
     };
-    ledger.renew(month, &histories, &mut Draws(&mut draw));
+    ledger.renew(month, None, &histories, &mut Draws(&mut draw));
     ledger
 }
 

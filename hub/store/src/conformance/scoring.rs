@@ -219,10 +219,10 @@ pub(super) async fn what_detectors_have_saved_is_shown_with_its_time_until_the_b
         ..nothing.clone()
     };
     assert_eq!(saved().await, known);
-    let floors = |of: &str, appliance_model: &str, floor: f64| FleetFloors {
+    let floors = |of: &str, model: &str, appliance_model: &str, floor: f64| FleetFloors {
         fleet: Fleet {
             tenant: tenant(of),
-            model: "washing-machine/2".to_owned(),
+            model: model.to_owned(),
             profile: "washing-machine".to_owned(),
         },
         appliance_model: appliance_model.to_owned(),
@@ -230,11 +230,14 @@ pub(super) async fn what_detectors_have_saved_is_shown_with_its_time_until_the_b
         floors: BTreeMap::from([("pump".to_owned(), floor)]),
         appliances: 40,
     };
-    let in_force = [
-        floors("acme", "washing-machine", 0.25),
-        floors("acme", "W7", 0.5),
-        floors("beta", "washing-machine", 0.75),
+    let mut in_force = vec![
+        floors("acme", "washing-machine/2", "washing-machine", 0.25),
+        floors("acme", "washing-machine/2", "W7", 0.5),
+        floors("beta", "washing-machine/2", "washing-machine", 0.75),
     ];
+    // Versions before it by name, none of which has saved anything, are not what is asked for, however many there are.
+    let others = (0..SAVED_MAX).map(|version| format!("washing-machine/1{version:02}"));
+    in_force.extend(others.map(|other| floors("acme", &other, "washing-machine", 1.0)));
     store.save_floors(&in_force, Month::of(date(2026, 1, 1))).await.unwrap();
     let own = BTreeMap::from([("washing-machine/2".to_owned(), in_force[0].floors.clone())]);
     let known = SavedDetectors {
@@ -246,7 +249,6 @@ pub(super) async fn what_detectors_have_saved_is_shown_with_its_time_until_the_b
         known,
         "neither another appliance model's nor another tenant's"
     );
-    let nothing = SavedDetectors { floors: own, ..nothing };
     let hidden = store.saved_detectors(&beta, id).await;
     assert!(matches!(hidden, Err(StoreError::NotFound { .. })), "{hidden:?}");
 
@@ -264,6 +266,7 @@ pub(super) async fn what_detectors_have_saved_is_shown_with_its_time_until_the_b
     save(id, "washing-machine/2", 4, after(4)).await;
     let again = SavedDetectors {
         states: vec![state("washing-machine/2", 4, after(4))],
+        floors: own,
         ..restarted
     };
     assert_eq!(saved().await, again);

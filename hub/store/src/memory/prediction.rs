@@ -122,11 +122,12 @@ impl PredictionStore for MemoryStore {
             let Fleet {
                 tenant: of, profile, ..
             } = &floors.fleet;
-            of == tenant && *profile == known.profile && floors.appliance_model == appliance_model
+            let is_own = of == tenant && *profile == known.profile && floors.appliance_model == appliance_model;
+            is_own && states.iter().any(|state| state.model == floors.fleet.model)
         });
         let floors = of_fleet.map(|own| (own.fleet.model.clone(), own.floors.clone()));
         Ok(SavedDetectors {
-            floors: floors.take(SAVED_MAX).collect(),
+            floors: floors.collect(),
             profile: known.profile.clone(),
             model: known.model.clone(),
             restarted: state.baselines.contains_key(&appliance),

@@ -61,7 +61,7 @@ pub(crate) struct ApplianceModel {
     model: Option<String>,
     /// Appliances that were watched in the newest whole month.
     watched: u32,
-    /// Scores in force; none while the family has fewer than 200 appliances' months: then each alarm opens a ticket.
+    /// Scores in force; none while the family has fewer than 200 appliances' months: then alarms open tickets, of `generic` from score 3 on.
     scores: Option<Scores>,
     /// Its calls have stopped, released or not.
     stop: Option<CallStop>,
@@ -94,7 +94,7 @@ pub(crate) struct Scores {
 pub(crate) struct Score {
     /// Counts from now on.
     in_force: f64,
-    /// What the budget asks for; below the one in force while that comes down.
+    /// What the budget asks for, or the family's first level; below the one in force while that comes down.
     wanted: f64,
     /// Ten and ninety per cent of samples of the appliances ask for less than these.
     low: f64,

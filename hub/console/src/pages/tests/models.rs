@@ -41,7 +41,7 @@ fn learned() -> (Ledger, Vec<LedgerChange>) {
         at: now,
     };
     let mut changes = vec![ledger.state(stated).unwrap()];
-    changes.extend(ledger.renew(month, &histories, &mut Draws(&mut draw)));
+    changes.extend(ledger.renew(month, None, &histories, &mut Draws(&mut draw)));
     assert!(ledger.breaker("WM <7>").count(20, 0.5, now));
     changes.push(LedgerChange::Stopped {
         model: "WM <7>".to_owned(),

@@ -3,7 +3,7 @@
 
 use super::{Ledger, ModelEntry, OTHER_MODELS};
 use crate::budget::change::LedgerChange;
-use crate::budget::gate::ALARM;
+use crate::budget::gate::{ALARM, first_level};
 use crate::budget::history::{History, MONTHS_MAX};
 use crate::budget::judged::{Bin, JudgedTicket, reliability};
 use crate::budget::precision::{Faults, ScoreBand};
@@ -100,7 +100,7 @@ impl Ledger {
         let month = Month::at(now);
         let mut changes = Vec::new();
         if self.wants_thresholds(now) {
-            changes = self.renew(month, &studied.histories, draws);
+            changes = self.renew(month, first_level(family), &studied.histories, draws);
         }
         let oldest = month.plus(-i32::try_from(MONTHS_MAX).unwrap_or(i32::MAX));
         self.models.retain(|_, entry| {

@@ -26,7 +26,7 @@ fn learned() -> Ledger {
     let mut random = Random(2);
     let mut draw = || random.bits();
     let mut ledger = Ledger::default();
-    ledger.renew(month(4), &histories, &mut Draws(&mut draw));
+    ledger.renew(month(4), None, &histories, &mut Draws(&mut draw));
     ledger
 }
 
@@ -128,6 +128,7 @@ fn no_level_lies_below_the_alarm() {
     let mut ledger = Ledger::default();
     ledger.renew(
         month(4),
+        None,
         &BTreeMap::from([("WM-7".to_owned(), quiet)]),
         &mut Draws(&mut draw),
     );

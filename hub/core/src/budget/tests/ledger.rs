@@ -22,7 +22,7 @@ fn renewed(ledger: &mut Ledger, appliances: i64) {
     let histories = BTreeMap::from([("WM-7".to_owned(), fleet(appliances, 4, &mut Random(1)))]);
     let mut random = Random(2);
     let mut draw = || random.bits();
-    ledger.renew(month(4), &histories, &mut Draws(&mut draw));
+    ledger.renew(month(4), None, &histories, &mut Draws(&mut draw));
 }
 
 #[test]

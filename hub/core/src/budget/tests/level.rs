@@ -3,7 +3,6 @@ use super::super::level::{Basis, Thresholds, renew};
 use super::super::{Budget, Budgets, Draws};
 use super::{Random, fleet, month, score};
 use crate::id::ApplianceId;
-use std::collections::BTreeMap;
 
 fn budgets(tickets: f64, calls: f64) -> Budgets {
     Budgets {
@@ -13,15 +12,25 @@ fn budgets(tickets: f64, calls: f64) -> Budgets {
 }
 
 fn renewed(histories: Vec<History>, budgets: Budgets, before: Option<&Thresholds>, at: i32) -> Vec<Thresholds> {
-    let named = |(number, history)| (format!("model {number}"), history);
-    let histories: BTreeMap<_, _> = histories.into_iter().enumerate().map(named).collect();
-    let before = before
-        .map(|before| ("model 0".to_owned(), before.clone()))
-        .into_iter()
-        .collect();
+    let before = Vec::from_iter(before.cloned());
+    renewed_from(None, &histories, budgets, &before, at)
+}
+
+fn renewed_from(
+    first: Option<f64>,
+    histories: &[History],
+    budgets: Budgets,
+    before: &[Thresholds],
+    at: i32,
+) -> Vec<Thresholds> {
+    let name = |number| format!("model {number}");
+    let histories = histories.iter().cloned().enumerate();
+    let histories = histories.map(|(number, history)| (name(number), history)).collect();
+    let before = before.iter().cloned().enumerate();
+    let before = before.map(|(number, last)| (name(number), last)).collect();
     let mut random = Random(99);
     let mut draw = || random.bits();
-    renew(month(at), budgets, &histories, &before, &mut Draws(&mut draw))
+    renew(month(at), budgets, first, &histories, &before, &mut Draws(&mut draw))
         .into_values()
         .collect()
 }
@@ -148,6 +157,64 @@ fn a_model_of_few_months_has_the_familys_level_and_no_calls() {
         renewed(vec![History::default(), large], Budgets::default(), None, 4).len() == 2,
         "a new model"
     );
+}
+
+/// Two appliance models: the first has 300 appliances' months of its own, the second 50.
+fn a_large_and_a_small(score_of: f32) -> [History; 2] {
+    [(100, 3), (25, 2)].map(|(appliances, months)| {
+        let mut history = History::default();
+        for number in 0..months {
+            let scores = (0..appliances).map(|id| score(id, score_of + 0.001 * id as f32));
+            history.record(MonthOfScores::new(month(number), scores));
+        }
+        history
+    })
+}
+
+#[test]
+fn a_fleets_first_own_level_comes_down_from_the_familys_first_one_by_a_tenth_a_month() {
+    let quiet = a_large_and_a_small(0.5);
+    let renewed = |first, before: &[Thresholds], at| renewed_from(first, &quiet, Budgets::default(), before, at);
+    let mut last = Vec::new();
+    for (at, expected) in [(4, 2.7), (5, 2.43), (6, 2.187)] {
+        last = renewed(Some(3.0), &last, at);
+        let (own, few) = (&last[0], &last[1]);
+        assert_eq!((own.basis, few.basis), (Basis::Own, Basis::Family));
+        assert!((own.tickets.in_force - expected).abs() < 1e-9, "{at}: {own:?}");
+        assert!(own.tickets.wanted < 1.0, "what is wanted is told");
+        assert_eq!(
+            (few.tickets.in_force, few.tickets.wanted),
+            (3.0, 3.0),
+            "it does not come down"
+        );
+        let again = renewed(Some(3.0), &last, at);
+        assert_eq!(again[0].tickets.in_force, own.tickets.in_force, "the same month");
+    }
+    // Of no first level there is nothing to come down from.
+    for level in renewed(None, &[], 4) {
+        assert_eq!(level.tickets.in_force, level.tickets.wanted);
+    }
+    // The second model has months enough for the first time.
+    let mut grown = quiet.clone();
+    grown[1] = quiet[0].clone();
+    let own = &renewed_from(Some(3.0), &grown, Budgets::default(), &last, 7)[1];
+    assert_eq!(own.basis, Basis::Own);
+    assert!((own.tickets.in_force - 2.7).abs() < 1e-9, "{own:?}");
+}
+
+#[test]
+fn a_first_level_holds_down_none_that_is_higher() {
+    let loud = a_large_and_a_small(5.0);
+    let with_first = renewed_from(Some(3.0), &loud, Budgets::default(), &[], 4);
+    assert_eq!(with_first, renewed_from(None, &loud, Budgets::default(), &[], 4));
+    for level in &with_first {
+        assert!(level.tickets.in_force > 5.0, "{level:?}");
+        assert_eq!(level.tickets.in_force, level.tickets.wanted);
+    }
+    // Whose level was the family's comes down from that one, where it is higher than the first.
+    let quiet = a_large_and_a_small(0.5)[0].clone();
+    let own = &renewed_from(Some(3.0), &[quiet.clone(), quiet], Budgets::default(), &with_first, 5)[1];
+    assert!((own.tickets.in_force / with_first[1].tickets.in_force - 0.9).abs() < 1e-9);
 }
 
 #[test]

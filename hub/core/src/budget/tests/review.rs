@@ -1,4 +1,5 @@
 use super::super::change::LedgerChange;
+use super::super::gate::FIRST_LEVEL;
 use super::super::history::HighestScore;
 use super::super::judged::{Bin, JudgedTicket, Predicted, reliability};
 use super::super::ledger::{Ledger, OTHER_MODELS};
@@ -9,6 +10,7 @@ use super::super::{Draws, Month};
 use super::{Random, month, score};
 use crate::id::ApplianceId;
 use crate::outcome::Verdict;
+use crate::release::GENERIC;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -92,6 +94,17 @@ fn months_before_a_fault_do_not_raise_the_level() {
         [(1, 1), (1, 0)]
     );
     assert_eq!(with.faults_at(1.0).confirmed, 0);
+}
+
+/// Scores of months alone would put both far below.
+#[test]
+fn the_levels_of_family_generic_begin_with_its_first_one() {
+    let fault = [judged(7, at(3), Verdict::Right, 0.4)];
+    let (mut ledger, mut random) = (Ledger::default(), Random(5));
+    let mut draw = || random.bits();
+    ledger.review(GENERIC, &studied(&fault), &fault, at(4), &mut Draws(&mut draw));
+    assert!((level(&ledger, "WM-7") / FIRST_LEVEL - 0.9).abs() < 1e-9);
+    assert_eq!(level(&ledger, "WM-8"), FIRST_LEVEL);
 }
 
 #[test]

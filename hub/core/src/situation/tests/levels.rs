@@ -29,6 +29,7 @@ fn gate_from(scores: impl Fn(i64) -> f32) -> Gate {
     };
     ledger.renew(
         month,
+        None,
         &BTreeMap::from([(MODEL.to_owned(), history)]),
         &mut Draws(&mut draw),
     );

@@ -328,7 +328,8 @@ impl Now {
         }
         let mut draw = || rng.next_u64();
         let histories = BTreeMap::from([(begun.of.name.to_owned(), self.history.clone())]);
-        self.ledger.renew(first.plus(month), &histories, &mut Draws(&mut draw));
+        self.ledger
+            .renew(first.plus(month), Some(FIRST_LEVEL), &histories, &mut Draws(&mut draw));
         let thresholds = self
             .ledger
             .model(begun.of.name)

@@ -109,6 +109,7 @@ pub fn renewed(histories: &BTreeMap<String, History>, budgets: Budgets) -> BTree
     renew(
         first_month().plus(MONTHS_MAX as i32),
         budgets,
+        None,
         histories,
         &BTreeMap::new(),
         &mut Draws(&mut draw),
