@@ -70,7 +70,7 @@ impl FleetReader {
 
     /// Floors that hold from this month on, of each appliance model that enough appliances have shown and that has none of the month:
     /// 30 make a fleet. They come from those of the month before, at first from those of the model as it is loaded, move by a fifth at most,
-    /// and are never below the latter.
+    /// and do not shrink below the latter.
     pub fn refreshed(self, month: Month) -> Vec<FleetFloors> {
         let features = &self.model.manifest().features;
         let mut all = Vec::new();
