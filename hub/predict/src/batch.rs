@@ -149,6 +149,11 @@ impl Detectors {
         self.watched.get(&appliance)?.watch_state()
     }
 
+    /// Whether it is kept as small as its checkpoint until rows of it come; false if it is not watched.
+    pub(crate) fn rests(&self, appliance: ApplianceId) -> bool {
+        self.watched.get(&appliance).is_some_and(Kept::rests)
+    }
+
     /// All that is told of whether it is watched.
     pub fn watching(&self, appliance: ApplianceId) -> Option<Watching> {
         self.watched.get(&appliance).map(Kept::watching)

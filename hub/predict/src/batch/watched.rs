@@ -55,6 +55,10 @@ impl Kept {
         }
     }
 
+    pub(super) fn rests(&self) -> bool {
+        matches!(self, Self::Asleep { .. })
+    }
+
     /// None while nothing was told of it yet.
     pub(super) fn watch_state(&self) -> Option<WatchState> {
         match self {
