@@ -25,7 +25,7 @@ pub fn fleet_floors(channels: usize, wanders: &[Vec<(usize, f64)>], devices_min:
 
 /// The floors of a month from those of the month before and what the fleet shows now, once a month: each moves by a fifth at
 /// most. One that the fleet shows for the first time is taken as it is, and one that too few devices show stays as it was. Where `before` has
-/// other channels, it counts as if there were none. None shrinks below its place in `own`, the floors of the model: appliances in an alarm
+/// other channels, it counts as if there were none; of a channel without a floor yet a hub gives what was harmless until then. None shrinks below its place in `own`, the floors of the model: appliances in an alarm
 /// show nothing, so that floors would shrink to what the quietest show, and scores would grow before levels follow them. One that is
 /// below it already, since an older version or another table made it, comes back by a fifth a month too.
 pub fn refreshed_floors(before: &[Option<f64>], shown: &[Option<f64>], own: &[Option<f64>]) -> Vec<Option<f64>> {
