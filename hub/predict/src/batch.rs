@@ -127,7 +127,7 @@ impl RowRef {
 
 impl Detectors {
     /// Watches an appliance from now on. What the detector had told when it was saved follows from its state, since it is
-    /// saved whenever it tells something.
+    /// saved whenever it tells something. A detector of another model is kept as it is and never rests, since its state would not read back.
     pub fn insert(&mut self, appliance: ApplianceId, model: Arc<Model>, detector: Detector) {
         let mut kept = Kept::Awake(Box::new(Watched::new(model, detector)));
         kept.rest();

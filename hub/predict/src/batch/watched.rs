@@ -21,7 +21,8 @@ pub(super) enum Kept {
     /// As it is worked with.
     Awake(Box<Watched>),
     /// As its checkpoint. Only a quiet one, of which all that was told follows from its state: one that no network judges, since a window
-    /// and its evidence are too large to be written for each row, and that is watched, since the steps of a calibration are, too.
+    /// and its evidence are too large to be written for each row, and that is watched, since the steps of a calibration are, too. Its state
+    /// has to read back under its model.
     Asleep {
         model: Arc<Model>,
         state: Box<[u8]>,
@@ -137,6 +138,7 @@ impl Watched {
             && !self.detector.alarming()
             && self.detector.watch_state() == self.standing
             && self.standing.is_some_and(|told| told.state == WatchState::Watched)
+            && self.detector.is_of(&self.model)
     }
 
     pub(super) fn judge(&mut self, row: RowRef, pending: Pending, made: Option<Reconstruction>, again: bool) -> Judged {
@@ -310,5 +312,29 @@ mod tests {
         }
         let (_, judged_by_a_network) = beside_a_twin("evaluation/pump-rig-1", 400, 60);
         assert!(judged_by_a_network.iter().all(|rests| !rests));
+    }
+
+    #[test]
+    fn a_detector_of_another_model_stays_awake() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+        let pump = Arc::new(Model::load(&models.join("pump-rig")).unwrap());
+        let generic = Model::generic(&models.join("profiles/pump-rig.toml"), pump.profile().clone()).unwrap();
+        let mut detector = Detector::new(&pump);
+        for row in seconds(240) {
+            for pending in detector.prepare(&pump, &row) {
+                detector.conclude(&pump, pending, None);
+            }
+        }
+        let unit = ApplianceId(1);
+        for (model, rests) in [(pump, true), (Arc::new(generic), false)] {
+            let mut detectors = Detectors::default();
+            detectors.insert(unit, model, detector.clone());
+            assert_eq!(detectors.rests(unit), rests);
+            assert_eq!(detectors.checkpoint(unit), Some(detector.checkpoint()));
+            assert!(
+                detectors.watching(unit).is_some(),
+                "it is not read back under the other"
+            );
+        }
     }
 }

@@ -11,8 +11,8 @@ pub(super) const BYTES_MAX: usize = 1 << 30;
 pub(super) const DETECTOR_BYTES: usize = 10 << 10;
 /// One that no network judges, while it does not rest: it has no window, and its evidence in bytes.
 const AWAKE_BYTES: usize = 7 << 9;
-/// The same while it rests, as it does between two rounds where it is watched and quiet: `make bench-predict` saw some 1 kB of resident memory each with the
-/// table of detectors, and the places here take some hundred bytes more.
+/// The same while it rests, as it does between two rounds where it is watched and quiet: `make bench-predict` saw some 1 kB of resident
+/// memory each with the table of detectors, and the places here take some hundred bytes more.
 const RESTING_BYTES: usize = 5 << 8;
 /// One that names faults: figures of the run under way, and evidence of them besides.
 const NAMED_BYTES: usize = 6 << 10;
