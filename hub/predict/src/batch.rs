@@ -127,7 +127,7 @@ impl RowRef {
 
 impl Detectors {
     /// Watches an appliance from now on. What the detector had told when it was saved follows from its state, since it is
-    /// saved whenever it tells something.
+    /// saved whenever it tells something. A detector of another model is kept as it is and never rests, since its state would not read back.
     pub fn insert(&mut self, appliance: ApplianceId, model: Arc<Model>, detector: Detector) {
         let mut kept = Kept::Awake(Box::new(Watched::new(model, detector)));
         kept.rest();
@@ -147,6 +147,11 @@ impl Detectors {
     /// Whether it is watched by now; none while nothing was told of it yet.
     pub fn watch_state(&self, appliance: ApplianceId) -> Option<WatchState> {
         self.watched.get(&appliance)?.watch_state()
+    }
+
+    /// Whether it is kept as small as its checkpoint until rows of it come; false if it is not watched.
+    pub(crate) fn rests(&self, appliance: ApplianceId) -> bool {
+        self.watched.get(&appliance).is_some_and(Kept::rests)
     }
 
     /// All that is told of whether it is watched.

@@ -18,11 +18,13 @@ const APPLIANCES_MAX: usize = 2_000;
 /// Appliance models of one fleet that floors are learned for, at most: devices say themselves what they are.
 const APPLIANCE_MODELS_MAX: usize = 1_000;
 
-/// How far one appliance wanders from what was normal at first, and the floors of the model as it is loaded, by feature as an index.
+/// How far one appliance wanders from what was normal at first, and the floors of the model as it is loaded, without and with the appliance's
+/// own drift; by feature as an index.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Wander {
     pub(crate) wanders: Vec<(usize, f64)>,
     pub(crate) floors: Vec<(usize, f64)>,
+    pub(crate) tolerances: Vec<(usize, f64)>,
 }
 
 /// The appliance models of one fleet, as far as they have been read.
@@ -69,8 +71,9 @@ impl FleetReader {
     }
 
     /// Floors that hold from this month on, of each appliance model that enough appliances have shown and that has none of the month:
-    /// 30 make a fleet. They come from those of the month before, at first from those of the model as it is loaded, move by a fifth at most,
-    /// and are never below the latter.
+    /// 30 make a fleet. They come from those of the month before and move by a fifth at most. At first they come from what is usually
+    /// harmless by the model as it is loaded: with a fleet's floor an appliance's own drift does not count any more, so that floors which began
+    /// without it would narrow a fleet at once. They do not shrink below the floors of the model as it is loaded.
     pub fn refreshed(self, month: Month) -> Vec<FleetFloors> {
         let features = &self.model.manifest().features;
         let mut all = Vec::new();
@@ -85,11 +88,15 @@ impl FleetReader {
                 continue;
             }
             let known = |name: &str| kept.and_then(|kept| kept.floors.get(name).copied());
-            let own: Vec<Option<f64>> = (0..features.len()).map(|i| usual(i, read.values())).collect();
+            let all_usual = |of: fn(&Wander) -> &[(usize, f64)]| -> Vec<Option<f64>> {
+                (0..features.len()).map(|i| usual(i, read.values().map(of))).collect()
+            };
+            let own = all_usual(|wander| &wander.floors);
+            let begun = all_usual(|wander| &wander.tolerances);
             let before = features
                 .iter()
-                .zip(&own)
-                .map(|(feature, own)| known(&feature.name).or(*own));
+                .zip(begun)
+                .map(|(feature, begun)| known(&feature.name).or(begun));
             let before: Vec<Option<f64>> = before.collect();
             let refreshed = refreshed_floors(&before, &shown, &own);
             let named = features.iter().zip(refreshed).zip(&shown);
@@ -110,9 +117,9 @@ impl FleetReader {
     }
 }
 
-/// The median floor of a feature by the model as it is loaded.
-fn usual<'a>(feature: usize, read: impl Iterator<Item = &'a Wander>) -> Option<f64> {
-    let floors = read.flat_map(|wander| wander.floors.iter());
+/// The median of what appliances tell of a feature.
+fn usual<'a>(feature: usize, told: impl Iterator<Item = &'a [(usize, f64)]>) -> Option<f64> {
+    let floors = told.flatten();
     let mut floors: Vec<f64> = floors
         .filter(|(of, _)| *of == feature)
         .map(|(_, floor)| *floor)

@@ -84,7 +84,7 @@ struct Unit {
     used: u64,
     /// As which it is counted.
     state: WatchState,
-    /// What it takes by that.
+    /// What it takes by that, and by whether it rests.
     bytes: usize,
 }
 
@@ -214,7 +214,8 @@ impl Watch {
     }
 
     fn bytes_of(&self, appliance: ApplianceId, state: WatchState) -> usize {
-        room::bytes_of(self.detectors.model(appliance), state)
+        let model = self.detectors.model(appliance);
+        room::bytes_of(model, state, self.detectors.rests(appliance))
     }
 
     /// Counts appliances as what their detectors say now.

@@ -21,7 +21,8 @@ pub(super) enum Kept {
     /// As it is worked with.
     Awake(Box<Watched>),
     /// As its checkpoint. Only a quiet one, of which all that was told follows from its state: one that no network judges, since a window
-    /// and its evidence are too large to be written for each row, and that is watched, since the steps of a calibration are, too.
+    /// and its evidence are too large to be written for each row, and that is watched, since the steps of a calibration are, too. Its state
+    /// has to read back under its model.
     Asleep {
         model: Arc<Model>,
         state: Box<[u8]>,
@@ -53,6 +54,10 @@ impl Kept {
             Self::Awake(watched) => &watched.model,
             Self::Asleep { model, .. } => model,
         }
+    }
+
+    pub(super) fn rests(&self) -> bool {
+        matches!(self, Self::Asleep { .. })
     }
 
     /// None while nothing was told of it yet.
@@ -133,6 +138,7 @@ impl Watched {
             && !self.detector.alarming()
             && self.detector.watch_state() == self.standing
             && self.standing.is_some_and(|told| told.state == WatchState::Watched)
+            && self.detector.is_of(&self.model)
     }
 
     pub(super) fn judge(&mut self, row: RowRef, pending: Pending, made: Option<Reconstruction>, again: bool) -> Judged {
@@ -188,7 +194,7 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Detectors, Manner, WINDOWS_MAX};
+    use crate::batch::{Detectors, Manner, WINDOWS_MAX, dequantise};
     use crate::table::{Row, stored};
     use hub_core::id::{ApplianceId, TraceId};
     use jiff::{SignedDuration, Timestamp};
@@ -242,43 +248,93 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_quiet_appliance_that_no_network_judges_rests_and_wakes_as_it_was() {
+    /// Seconds of a pump: more than the 40 steps of five seconds in which version 2 learns what is normal. Its flow falls for a while.
+    fn seconds(count: u32) -> Vec<Row> {
+        let row = |second: u32| {
+            let flow = if (250..400).contains(&second) { 0.94 } else { 1.0 };
+            let values = [0.21, 0.27, 2.0, 0.2, 90.0, 26.0, 230.0, 125.0 * flow];
+            Row {
+                at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second.into()),
+                values: values
+                    .map(|value| Some(value * (1.0 + 0.001 * f64::from(second % 7))))
+                    .to_vec(),
+            }
+        };
+        (0..count).map(row).collect()
+    }
+
+    /// What is told of a pump that is given its rows in rounds of so many, and after each round whether it rests. It says and holds what
+    /// a twin does that is given one row after the other and never rests.
+    fn beside_a_twin(folder: &str, count: u32, round: usize) -> (Vec<Observation>, Vec<bool>) {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+        let model = Arc::new(Model::load(&models.join(folder)).unwrap());
         let manner = Manner {
             again: false,
             windows: WINDOWS_MAX,
             progress: &(),
         };
-        // Seconds of a pump: more than the 40 steps of five seconds in which version 2 learns what is normal.
-        let rests = |folder: &str, seconds: u32| {
-            let model = Arc::new(Model::load(&models.join(folder)).unwrap());
-            let unit = ApplianceId(1);
-            let rows: Vec<Row> = (0..seconds)
-                .map(|second| Row {
-                    at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second.into()),
-                    values: [0.21, 0.27, 2.0, 0.2, 90.0, 26.0, 230.0, 125.0]
-                        .map(|value| Some(value * (1.0 + 0.001 * f64::from(second % 7))))
-                        .to_vec(),
-                })
-                .collect();
+        let unit = ApplianceId(1);
+        let mut twin = Watched::new(model.clone(), Detector::new(&model));
+        let mut detectors = Detectors::default();
+        detectors.insert(unit, model.clone(), Detector::new(&model));
+        let (mut told, mut rests) = (Vec::new(), Vec::new());
+        for rows in stored(unit, model.profile(), 1, &seconds(count)).chunks(round) {
+            let mut own = Vec::new();
+            for row in rows {
+                let taken = twin
+                    .detector
+                    .take(&model, &dequantise(row, model.profile()), row.received_at);
+                for pending in taken.steps {
+                    let window = pending.window();
+                    let made = window.and_then(|window| model.reconstruct(&[window]).unwrap().pop());
+                    own.push(twin.judge(RowRef::of(row), pending, made, false));
+                }
+            }
+            let batch = detectors.score(rows.to_vec(), &manner);
+            assert_eq!(batch.judged, own);
+            assert_eq!(detectors.checkpoint(unit), Some(twin.detector.checkpoint()));
+            assert_eq!(detectors.watching(unit), Some(twin.detector.watching(&model)));
+            told.extend(own.into_iter().flat_map(|judged| judged.news));
+            rests.push(detectors.rests(unit));
+        }
+        (told, rests)
+    }
+
+    #[test]
+    fn a_quiet_appliance_that_no_network_judges_rests_and_wakes_as_it_was() {
+        for round in [1, 7, 60] {
+            let (told, mut rests) = beside_a_twin("pump-rig", 700, round);
+            let is_alarm = |told: &Observation| matches!(told, Observation::Alarm { .. });
+            assert!(is_alarm(&told[0]) && !is_alarm(&told[told.len() - 1]), "{told:?}");
+            // It learns what is normal, is quiet, an alarm stands, and it is quiet again.
+            rests.dedup();
+            assert_eq!(rests, [false, true, false, true], "rounds of {round}");
+        }
+        let (_, judged_by_a_network) = beside_a_twin("evaluation/pump-rig-1", 400, 60);
+        assert!(judged_by_a_network.iter().all(|rests| !rests));
+    }
+
+    #[test]
+    fn a_detector_of_another_model_stays_awake() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+        let pump = Arc::new(Model::load(&models.join("pump-rig")).unwrap());
+        let generic = Model::generic(&models.join("profiles/pump-rig.toml"), pump.profile().clone()).unwrap();
+        let mut detector = Detector::new(&pump);
+        for row in seconds(240) {
+            for pending in detector.prepare(&pump, &row) {
+                detector.conclude(&pump, pending, None);
+            }
+        }
+        let unit = ApplianceId(1);
+        for (model, rests) in [(pump, true), (Arc::new(generic), false)] {
             let mut detectors = Detectors::default();
-            detectors.insert(unit, model.clone(), Detector::new(&model));
-            detectors.score(stored(unit, model.profile(), 1, &rows), &manner);
-            let mut kept = detectors.watched.remove(&unit).unwrap();
-            let rests = matches!(kept, Kept::Asleep { .. });
-            let (state, told, watch) = (kept.checkpoint(), kept.watching(), kept.watch_state());
-            let awake = kept.wake();
-            assert_eq!(awake.detector.checkpoint(), state);
-            assert_eq!((awake.detector.watching(&model), awake.told.is_some()), (told, false));
-            assert_eq!(kept.watch_state(), watch);
-            assert!(matches!(kept, Kept::Awake(_)));
-            kept.rest();
-            assert_eq!(matches!(kept, Kept::Asleep { .. }), rests, "as before");
-            rests
-        };
-        assert!(rests("pump-rig", 400));
-        assert!(!rests("pump-rig", 30), "it learns what is normal");
-        assert!(!rests("evaluation/pump-rig-1", 400), "a network judges it");
+            detectors.insert(unit, model, detector.clone());
+            assert_eq!(detectors.rests(unit), rests);
+            assert_eq!(detectors.checkpoint(unit), Some(detector.checkpoint()));
+            assert!(
+                detectors.watching(unit).is_some(),
+                "it is not read back under the other"
+            );
+        }
     }
 }

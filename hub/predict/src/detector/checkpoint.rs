@@ -60,6 +60,11 @@ impl Detector {
         }
     }
 
+    /// Whether its checkpoint reads back under this model.
+    pub(crate) fn is_of(&self, model: &Model) -> bool {
+        self.model == model.state() && self.fits(model)
+    }
+
     fn fits(&self, model: &Model) -> bool {
         let (manifest, kit) = (model.manifest(), model.rules().kit);
         let n = manifest.features.len();

@@ -143,6 +143,7 @@ impl Own {
         is_told.then(|| Wander {
             wanders: self.unit.wander(&kit.channels),
             floors: self.unit.floors(&kit.channels, &kit.settings),
+            tolerances: self.unit.tolerances(&kit.channels, &kit.settings),
         })
     }
 

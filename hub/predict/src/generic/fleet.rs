@@ -25,20 +25,20 @@ pub fn fleet_floors(channels: usize, wanders: &[Vec<(usize, f64)>], devices_min:
 
 /// The floors of a month from those of the month before and what the fleet shows now, once a month: each moves by a fifth at
 /// most. One that the fleet shows for the first time is taken as it is, and one that too few devices show stays as it was. Where `before` has
-/// other channels, it counts as if there were none. None goes below its place in `own`, the floors of the model: appliances in an alarm show
-/// nothing, so that floors would shrink to what the quietest show, and scores would grow before levels follow them.
+/// other channels, it counts as if there were none; of a channel without a floor yet a hub gives what was harmless until then. None shrinks below its place in `own`, the floors of the model: appliances in an alarm
+/// show nothing, so that floors would shrink to what the quietest show, and scores would grow before levels follow them. One that is
+/// below it already, since an older version or another table made it, comes back by a fifth a month too.
 pub fn refreshed_floors(before: &[Option<f64>], shown: &[Option<f64>], own: &[Option<f64>]) -> Vec<Option<f64>> {
     let before = if before.len() == shown.len() { before } else { &[] };
     let refreshed = |(channel, shown): (usize, &Option<f64>)| {
-        let before = before.get(channel).copied().flatten();
+        let before = before.get(channel).copied().flatten().filter(|before| *before > 0.0);
         let own = own.get(channel).copied().flatten().unwrap_or(0.0);
-        let floor = match (before, *shown) {
-            (Some(before), Some(shown)) if before > 0.0 => {
-                Some(shown.clamp(before * (1.0 - MOVES_MAX), before * (1.0 + MOVES_MAX)))
-            }
-            (before, shown) => shown.or(before),
+        let Some(before) = before else {
+            return shown.map(|shown| shown.max(own));
         };
-        floor.map(|floor| floor.max(own))
+        let highest = before * (1.0 + MOVES_MAX);
+        let floor = shown.map_or(before, |shown| shown.clamp(before * (1.0 - MOVES_MAX), highest));
+        Some(floor.max(own.min(highest)))
     };
     shown.iter().enumerate().map(refreshed).collect()
 }
@@ -70,6 +70,20 @@ mod tests {
         let own = [Some(1.0), Some(0.9), None, Some(6.0), Some(2.0)];
         let bounded = refreshed_floors(&before, &shown, &own);
         assert_eq!(bounded, [Some(1.2), Some(0.9), Some(1.0), Some(6.0), None]);
+        assert_eq!(refreshed_floors(&[Some(0.0)], &[Some(2.0)], &[]), [Some(2.0)]);
+    }
+
+    #[test]
+    fn a_floor_that_had_shrunk_below_the_models_comes_back_by_a_fifth_a_month() {
+        let own = [Some(1.0); 2];
+        let mut floors = vec![Some(0.5); 2];
+        for month in 1..=3 {
+            floors = refreshed_floors(&floors, &[Some(0.1), None], &own);
+            let back = (0..month).fold(0.5, |floor, _| floor * (1.0 + MOVES_MAX));
+            assert_eq!(floors, [Some(back); 2], "month {month}");
+        }
+        floors = refreshed_floors(&floors, &[Some(0.1), None], &own);
+        assert_eq!(floors, own);
     }
 
     #[test]

@@ -136,6 +136,12 @@ impl Normal {
         rule.channel.as_floor(self.floor(rule), self.first.into(), self.scale)
     }
 
+    /// The floor in force and the appliance's own drift together, as a fleet's floors are told.
+    pub(super) fn tolerance_told(&self, rule: Rule<'_>) -> f64 {
+        let tolerance = (self.floor(rule).powi(2) + self.drift(rule)).sqrt();
+        rule.channel.as_floor(tolerance, self.first.into(), self.scale)
+    }
+
     pub(super) fn deviation(&self, rule: Rule<'_>) -> Deviation {
         let from = |centre: f32| f64::from(self.average - centre);
         let (floor, noise) = (self.floor(rule), self.noise(rule));
@@ -198,16 +204,20 @@ impl Normal {
         f64::from(self.noise) * (ewma / (2.0 - ewma) + 1.0 / f64::from(rule.age.calibration.max(1)))
     }
 
-    /// What is harmless: the floor, noise, and the appliance's own drift until a fleet has shown what drifts.
+    /// What is harmless: the floor, noise, and the appliance's own drift.
     fn width(&self, rule: Rule<'_>) -> f64 {
-        let floor = self.floor(rule);
+        (self.floor(rule).powi(2) + self.noise(rule) + self.drift(rule)).sqrt()
+    }
+
+    /// Variance that is the appliance's own drift; 0 once a fleet has shown what drifts. A hub's first floors of a fleet begin where this
+    /// ends, by [`Self::tolerance_told`].
+    fn drift(&self, rule: Rule<'_>) -> f64 {
         let steps = f64::from(rule.age.calibration) / 2.0 + f64::from(rule.age.steps);
         let steps = steps.min(rule.settings.follow_steps / 2.0);
-        let drift = match rule.settings.fleet_floor(self.channel()) {
+        match rule.settings.fleet_floor(self.channel()) {
             Some(_) => 0.0,
-            None => (f64::from(self.drift) * steps).min((DRIFT_FLOORS * floor).powi(2)),
-        };
-        (floor.powi(2) + self.noise(rule) + drift).sqrt()
+            None => (f64::from(self.drift) * steps).min((DRIFT_FLOORS * self.floor(rule)).powi(2)),
+        }
     }
 }
 

@@ -104,6 +104,15 @@ impl Unit {
         }
     }
 
+    /// The same with the appliance's own drift, which counts as harmless beside a floor that no fleet has shown: where a fleet's first
+    /// floors begin, so that they narrow no appliance at once. Nothing while calibrating.
+    pub fn tolerances(&self, channels: &[Channel], settings: &Settings) -> Vec<(usize, f64)> {
+        match &self.stage {
+            Stage::Calibrating(_) => Vec::new(),
+            Stage::Watching(watching) => watching.tolerances(channels, settings),
+        }
+    }
+
     /// How far its calibration is; none once it is watched.
     pub fn calibrating(&self) -> Option<Step> {
         match &self.stage {

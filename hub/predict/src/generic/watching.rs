@@ -115,12 +115,25 @@ impl Watching {
     }
 
     pub(super) fn floors(&self, channels: &[Channel], settings: &Settings) -> Vec<(usize, f64)> {
+        self.told(channels, settings, Normal::floor_told)
+    }
+
+    pub(super) fn tolerances(&self, channels: &[Channel], settings: &Settings) -> Vec<(usize, f64)> {
+        self.told(channels, settings, Normal::tolerance_told)
+    }
+
+    fn told(
+        &self,
+        channels: &[Channel],
+        settings: &Settings,
+        of: impl Fn(&Normal, Rule<'_>) -> f64,
+    ) -> Vec<(usize, f64)> {
         let age = self.age;
-        let floor = |normal: &Normal| {
+        let told = |normal: &Normal| {
             let channel = channels.get(normal.channel())?;
-            Some((normal.channel(), normal.floor_told(Rule { channel, settings, age })))
+            Some((normal.channel(), of(normal, Rule { channel, settings, age })))
         };
-        self.normals.iter().filter_map(floor).collect()
+        self.normals.iter().filter_map(told).collect()
     }
 
     /// How far each channel's value is from what was normal at first, in floors.

@@ -8,6 +8,7 @@ use super::{CardFacts, DEVICES_MIN};
 use crate::manifest::Manifest;
 use crate::trial::poisson;
 use hub_core::budget::level::DEVICE_MONTHS_MIN;
+use hub_core::prediction::UNKNOWN_FAULT;
 use hub_core::release::EvidenceKind;
 
 /// Faults that a card lists.
@@ -134,16 +135,25 @@ fn faults(manifest: &Manifest, judged: &Judged) -> String {
 fn names(classes: &[OfClass]) -> String {
     let of = |class: &OfClass| {
         let OfClass {
+            name,
             word,
             found,
             devices,
             right,
             wrong,
-            ..
+            is_named,
         } = class;
-        let named = match (class.is_named, *devices < DEVICES_NAMED_MIN) {
+        let named = match (is_named, *devices < DEVICES_NAMED_MIN) {
+            _ if name == UNKNOWN_FAULT => "no name, since alarms without a name are called so".to_owned(),
             (true, _) => format!("{right} of {found} named by other devices with it"),
-            (false, true) => format!("no name, found in {devices} devices where {DEVICES_NAMED_MIN} are needed"),
+            (false, true) => {
+                let devices = if *devices == 1 {
+                    "1 device".to_owned()
+                } else {
+                    format!("{devices} devices")
+                };
+                format!("no name, found in {devices} where {DEVICES_NAMED_MIN} are needed")
+            }
             (false, false) => format!("no name, since other devices with it name too few of {found}"),
         };
         match wrong {

@@ -1,6 +1,9 @@
 //! Names for what a maker knows: the direction in which each kind of fault moved his devices, which a later alarm is compared with. Each
-//! fault is named once by what other devices with a fault of its kind did, as a hub names an alarm that opens: what is said of the names
-//! is of devices that they were not learned from.
+//! fault is named once by what other devices did, as a hub names an alarm when it opens: what is said of the names is of devices that they
+//! were not learned from.
+//!
+//! An alarm that stood already when a fault's label begins was opened, and would have been named, by what nobody has labelled: its steps
+//! within the label show where the fault moves a device, and its opening says nothing of the name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +13,12 @@ use hub_core::site::Localised;
 use jiff::Timestamp;
 
 use super::Fault;
-use super::learn::watch;
+use super::learn::{Stood, watch};
 use super::recordings::Device;
 use crate::manifest::{Classification, FaultClass, Feature, Kit, Manifest};
 use crate::naming::classify;
 
-/// Devices with a fault of a kind in which an alarm stood, that make a name: the direction of fewer would be those devices' own.
+/// Devices with a fault of a kind in which an alarm opened, that make a name: the direction of fewer would be those devices' own.
 pub const DEVICES_NAMED_MIN: usize = 3;
 /// Kinds that get a name, at most: those with the most faults.
 const CLASSES_MAX: usize = 64;
@@ -35,11 +38,11 @@ pub struct OfClass {
     pub name: String,
     /// The maker's word.
     pub word: String,
-    /// Faults in which an alarm stood, so that they could be named.
+    /// Faults in which an alarm opened, so that they could be named. Rows of one device that overlap are one fault.
     pub found: usize,
     /// Devices with these.
     pub devices: usize,
-    /// Those of the faults that other devices named as what they were.
+    /// Those of the faults that other devices named as what they were; of a kind that has the name of what is unknown, those that got none.
     pub right: usize,
     /// Those that would be named as something else.
     pub wrong: usize,
@@ -59,20 +62,30 @@ struct Case {
     device: usize,
     /// In which direction the device moved, of length 1.
     direction: Vec<f64>,
-    /// How far each feature had moved when the alarm opened.
-    opening: Vec<f64>,
+    /// How far each feature had moved when an alarm opened; none where the alarm stood before the fault's label begins.
+    opening: Option<Vec<f64>>,
 }
 
 impl Kind {
+    /// Faults in which an alarm opened.
+    fn found(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().filter(|case| case.opening.is_some())
+    }
+
+    /// Devices with these.
     fn devices(&self) -> usize {
-        let devices: BTreeSet<usize> = self.cases.iter().map(|case| case.device).collect();
+        let devices: BTreeSet<usize> = self.found().map(|case| case.device).collect();
         devices.len()
     }
 
-    /// The middle direction of the faults of all devices but one, each fault counting as much as another.
+    /// The middle direction of all devices but one, each counting as much as another, however many faults it had.
     fn direction(&self, without: Option<usize>) -> Vec<f64> {
-        let cases = self.cases.iter().filter(|case| without != Some(case.device));
-        middle(cases.map(|case| &case.direction))
+        let mut of_devices: BTreeMap<usize, Vec<&Vec<f64>>> = BTreeMap::new();
+        for case in self.cases.iter().filter(|case| without != Some(case.device)) {
+            of_devices.entry(case.device).or_default().push(&case.direction);
+        }
+        let of_devices: Vec<Vec<f64>> = of_devices.into_values().map(middle).collect();
+        middle(&of_devices)
     }
 }
 
@@ -87,15 +100,15 @@ pub(super) fn learn(
     let features = &manifest.features;
     let mut enough: Vec<&String> = kinds
         .iter()
-        .filter(|(_, kind)| kind.devices() >= DEVICES_NAMED_MIN)
+        .filter(|(name, kind)| *name != UNKNOWN_FAULT && kind.devices() >= DEVICES_NAMED_MIN)
         .map(|(name, _)| name)
         .collect();
-    enough.sort_by_key(|name| std::cmp::Reverse(kinds[*name].cases.len()));
+    enough.sort_by_key(|name| std::cmp::Reverse(kinds[*name].found().count()));
     enough.truncate(CLASSES_MAX);
     let first = named_by_others(&kinds, features, &enough);
     let holds = |name: &&String| {
         let (right, _) = first[*name];
-        RIGHT.1 * right >= RIGHT.0 * kinds[*name].cases.len()
+        RIGHT.1 * right >= RIGHT.0 * kinds[*name].found().count()
     };
     let written: Vec<&String> = enough.into_iter().filter(holds).collect();
     let told = named_by_others(&kinds, features, &written);
@@ -106,7 +119,7 @@ pub(super) fn learn(
     let said = kinds.iter().map(|(name, kind)| OfClass {
         name: name.clone(),
         word: kind.word.clone(),
-        found: kind.cases.len(),
+        found: kind.found().count(),
         devices: kind.devices(),
         right: told[name].0,
         wrong: told[name].1,
@@ -121,37 +134,43 @@ pub(super) fn learn(
 }
 
 /// Of each kind the faults that are named rightly, and those that are named as something else, where these have names: each by what other
-/// devices did.
+/// devices did, of its own kind and of all others.
 fn named_by_others<'a>(
     kinds: &'a BTreeMap<String, Kind>,
     features: &[Feature],
     names: &[&String],
 ) -> BTreeMap<&'a String, (usize, usize)> {
-    let whole: Vec<FaultClass> = names
+    let class = |name: &&String, without| fault_class(name, "", &kinds[*name].direction(without), features);
+    let whole: Vec<FaultClass> = names.iter().map(|name| class(name, None)).collect();
+    let mut told: BTreeMap<&String, (usize, usize)> = kinds.keys().map(|name| (name, (0, 0))).collect();
+    let mut of_devices: BTreeMap<usize, Vec<(&'a String, &[f64])>> = BTreeMap::new();
+    for (name, case) in kinds
         .iter()
-        .map(|name| fault_class(name, "", &kinds[*name].direction(None), features))
-        .collect();
-    let mut rule = Classification {
-        min_cosine: MIN_COSINE,
-        unknown_severity: Severity::Major,
-        classes: whole.clone(),
-    };
-    let mut told = BTreeMap::new();
-    for (name, kind) in kinds {
-        let own = names.iter().position(|one| *one == name);
-        let (mut right, mut wrong) = (0, 0);
-        for case in &kind.cases {
-            if let Some(own) = own {
-                rule.classes[own] = fault_class(name, "", &kind.direction(Some(case.device)), features);
+        .flat_map(|(name, kind)| kind.cases.iter().map(move |case| (name, case)))
+    {
+        let of_device = of_devices.entry(case.device).or_default();
+        of_device.extend(case.opening.as_deref().map(|opening| (name, opening)));
+    }
+    for (device, openings) in of_devices {
+        let by_others = names.iter().zip(&whole).map(|(name, whole)| {
+            let is_own = kinds[*name].cases.iter().any(|case| case.device == device);
+            if is_own {
+                class(name, Some(device))
+            } else {
+                whole.clone()
             }
-            let (named, _) = classify(&case.opening, features, &rule);
-            right += usize::from(named == *name);
-            wrong += usize::from(named != *name && named != UNKNOWN_FAULT);
+        });
+        let rule = Classification {
+            min_cosine: MIN_COSINE,
+            unknown_severity: Severity::Major,
+            classes: by_others.collect(),
+        };
+        for (name, opening) in openings {
+            let (named, _) = classify(opening, features, &rule);
+            let (right, wrong) = told.entry(name).or_default();
+            *right += usize::from(named == *name);
+            *wrong += usize::from(named != *name && named != UNKNOWN_FAULT);
         }
-        if let Some(own) = own {
-            rule.classes[own] = whole[own].clone();
-        }
-        told.insert(name, (right, wrong));
     }
     told
 }
@@ -168,38 +187,56 @@ fn kinds(
         return kinds;
     };
     let names = names(faults.values().flatten().map(word));
-    let name = |fault: &Fault| names.get(&word(fault).to_lowercase());
     for (number, device) in devices.iter().enumerate() {
         let Some(of_device) = faults.get(&device.name) else {
             continue;
         };
-        let mut repairs: Vec<Timestamp> = of_device.iter().filter_map(|fault| fault.until).collect();
+        let of_device = merged(of_device, &names);
+        let mut repairs: Vec<Timestamp> = of_device.iter().filter_map(|(_, fault)| fault.until).collect();
         repairs.sort();
         let watched = watch(&device.steps, &repairs, &kit.channels, &kit.settings);
-        for fault in of_device {
-            let Some(own) = name(fault) else { continue };
+        for (name, fault) in &of_device {
+            let Some(own) = *name else { continue };
             let kind = kinds.entry(own.clone()).or_default();
             if kind.word.is_empty() {
                 kind.word = word(fault);
             }
-            let is_another = |other: &&Fault| name(other) != Some(own);
-            let others: Vec<&Fault> = of_device.iter().filter(is_another).collect();
-            let within = watched
+            let is_another = |(name, other): &(Option<&String>, Fault), at| *name != Some(own) && other.covers(at);
+            let within: Vec<&Stood> = watched
                 .stood
                 .iter()
-                .filter(|(at, _)| fault.covers(*at) && !others.iter().any(|other| other.covers(*at)));
-            let moved: Vec<&Vec<f64>> = within.map(|(_, moved)| moved).collect();
-            let direction = middle(moved.iter().copied());
-            if let Some(opening) = moved.first().filter(|_| length(&direction) > 0.0) {
+                .filter(|stood| fault.covers(stood.at) && !of_device.iter().any(|other| is_another(other, stood.at)))
+                .collect();
+            let direction = middle(within.iter().map(|stood| &stood.moved));
+            if length(&direction) > 0.0 {
+                let opened = within.iter().find(|stood| stood.rose);
                 kind.cases.push(Case {
                     device: number,
                     direction,
-                    opening: (*opening).clone(),
+                    opening: opened.map(|stood| stood.moved.clone()),
                 });
             }
         }
     }
     kinds
+}
+
+/// The faults of a device with their names, where rows of one kind that overlap, or begin at one time, are one fault; the oldest first.
+fn merged<'a>(of_device: &[Fault], names: &'a BTreeMap<String, String>) -> Vec<(Option<&'a String>, Fault)> {
+    let mut merged: Vec<(Option<&String>, Fault)> = Vec::new();
+    for fault in of_device {
+        let name = names.get(&word(fault).to_lowercase());
+        // Rows come by their beginnings. Where one ends as the next begins, something was repaired in between.
+        let goes_on = |before: &Fault| before.until.is_none_or(|until| fault.since < until);
+        let is_it = |(of, before): &&mut (Option<&String>, Fault)| {
+            *of == name && (before.since == fault.since || goes_on(before))
+        };
+        match merged.iter_mut().find(is_it) {
+            Some((_, before)) => before.until = before.until.zip(fault.until).map(|(one, other)| one.max(other)),
+            None => merged.push((name, fault.clone())),
+        }
+    }
+    merged
 }
 
 /// The maker's word for a fault, as it can be shown.
@@ -209,7 +246,8 @@ fn word(fault: &Fault) -> String {
     shown.trim().to_owned()
 }
 
-/// Names of these words in small letters. One that no name can be made of gets a number that no other word has for its name.
+/// Names of these words in small letters. One that no name can be made of gets a number that no other word has for its name. A kind that
+/// the maker calls unknown has the name of what is unknown, so that what came of it can be told.
 fn names(words: impl Iterator<Item = String>) -> BTreeMap<String, String> {
     let words: BTreeSet<String> = words
         .map(|word| word.to_lowercase())
@@ -218,7 +256,6 @@ fn names(words: impl Iterator<Item = String>) -> BTreeMap<String, String> {
     let mut names: BTreeMap<String, String> = words
         .iter()
         .filter_map(|word| Some((word.clone(), name_of(word)?)))
-        .filter(|(_, name)| name != UNKNOWN_FAULT)
         .collect();
     let taken: BTreeSet<String> = names.values().cloned().collect();
     let mut numbered = (1..)
@@ -296,7 +333,89 @@ mod tests {
         let of = |word: &str| names.get(word).map(String::as_str);
         assert_eq!((of("fault 1"), of("fan")), (Some("fault_1"), Some("fan")));
         assert_eq!((of("lüfter"), of("冷凝风扇")), (Some("fault_2"), Some("fault_3")));
-        assert_eq!((of("unknown fault"), of("")), (None, None));
+        assert_eq!((of("unknown fault"), of("")), (Some(UNKNOWN_FAULT), None));
+    }
+
+    fn fault(class: &str, since: i64, until: Option<i64>) -> Fault {
+        let at = |day: i64| Timestamp::from_second(day * 86_400).unwrap();
+        Fault {
+            device: String::new(),
+            since: at(since),
+            until: until.map(at),
+            class: class.to_owned(),
+        }
+    }
+
+    #[test]
+    fn rows_of_one_kind_that_overlap_are_one_fault() {
+        let rows = [
+            fault("pump", 1, Some(5)),
+            fault("fan", 2, None),
+            fault("Pump ", 3, Some(4)),
+            fault("pump", 4, Some(8)),
+            fault("pump", 8, Some(10)),
+            fault("fan", 9, Some(10)),
+        ];
+        let names = names(rows.iter().map(word));
+        let merged: Vec<Fault> = merged(&rows, &names).into_iter().map(|(_, fault)| fault).collect();
+        let one = [
+            fault("pump", 1, Some(8)),
+            fault("fan", 2, None),
+            fault("pump", 8, Some(10)),
+        ];
+        assert_eq!(merged, one);
+    }
+
+    fn case(device: usize, direction: &[f64], opening: Option<&[f64]>) -> Case {
+        Case {
+            device,
+            direction: direction.to_vec(),
+            opening: opening.map(<[f64]>::to_vec),
+        }
+    }
+
+    #[test]
+    fn each_device_counts_once_and_an_alarm_of_before_makes_no_device_found() {
+        let kind = Kind {
+            word: String::new(),
+            cases: vec![
+                case(1, &[1.0, 0.0], Some(&[1.0, 0.0])),
+                case(1, &[1.0, 0.0], None),
+                case(1, &[1.0, 0.0], Some(&[1.0, 0.0])),
+                case(2, &[0.0, 1.0], None),
+            ],
+        };
+        let all = kind.direction(None);
+        assert!((all[0] - all[1]).abs() < 1e-12, "{all:?}");
+        assert_eq!(kind.direction(Some(1)), [0.0, 1.0]);
+        assert_eq!((kind.found().count(), kind.devices()), (2, 1));
+    }
+
+    /// What a device's own fault of another kind did would else take the name of its next one.
+    #[test]
+    fn a_devices_other_faults_have_no_part_in_naming_its_own() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/profiles/fridge.toml");
+        let profile = crate::model::load_family(&file).unwrap().profile;
+        let model = crate::model::Model::generic(&file, profile).unwrap();
+        let of = |cases: &[(usize, &[f64])]| Kind {
+            word: String::new(),
+            cases: cases.iter().map(|(device, by)| case(*device, by, Some(by))).collect(),
+        };
+        let between: &[f64] = &[0.8, 0.6];
+        let kinds = BTreeMap::from([
+            (
+                "fan".to_owned(),
+                of(&[(1, between), (2, &[1.0, 0.0]), (3, &[1.0, 0.0])]),
+            ),
+            (
+                "gas".to_owned(),
+                of(&[(1, between), (4, &[0.0, 1.0]), (5, &[0.0, 1.0])]),
+            ),
+        ]);
+        let names: Vec<&String> = kinds.keys().collect();
+        let told = named_by_others(&kinds, &model.manifest().features[..2], &names);
+        // By all of them, what fails in the first device for want of a fan would be called gas.
+        assert_eq!((told[names[0]], told[names[1]]), ((3, 0), (2, 1)));
     }
 
     #[test]
@@ -308,14 +427,7 @@ mod tests {
 
     #[test]
     fn words_are_shown_without_what_cannot_be() {
-        let shown = |class: &str| {
-            word(&Fault {
-                device: String::new(),
-                since: Timestamp::UNIX_EPOCH,
-                until: None,
-                class: class.to_owned(),
-            })
-        };
+        let shown = |class: &str| word(&fault(class, 0, None));
         assert_eq!((shown("\u{7} \u{7}").as_str(), shown(" a\tb ").as_str()), ("", "ab"));
     }
 }

@@ -42,8 +42,17 @@ pub(super) struct Learned {
 pub(super) struct Watched {
     pub(super) said: Vec<Said>,
     wander: Vec<(usize, f64)>,
-    /// While an alarm stood, how far each feature's average had moved, in widths: what the alarm is named by.
-    pub(super) stood: Vec<(Timestamp, Vec<f64>)>,
+    /// The steps at which an alarm stood.
+    pub(super) stood: Vec<Stood>,
+}
+
+/// A step at which an alarm stood.
+pub(super) struct Stood {
+    pub(super) at: Timestamp,
+    /// The alarm rose with it.
+    pub(super) rose: bool,
+    /// How far each feature's average had moved, in widths: what an alarm is named by.
+    pub(super) moved: Vec<f64>,
 }
 
 /// What was said of a step.
@@ -247,7 +256,11 @@ pub(super) fn watch(steps: &[Taken], restarts: &[Timestamp], channels: &[Channel
             let call = quick.next(score);
             stands = alarm;
             if alarm {
-                stood.push((step.at, unit.moved(channels, settings, by_slow)));
+                stood.push(Stood {
+                    at: step.at,
+                    rose,
+                    moved: unit.moved(channels, settings, by_slow),
+                });
             }
             said.push(Said {
                 at: step.at,

@@ -160,6 +160,34 @@ fn evidence_holds_nothing_that_came_behind_the_alarm() {
     }
 }
 
+/// Or the room that all may take would be passed where alarms stand: one in alarm is not written into its checkpoint and back each round.
+#[test]
+fn an_appliance_in_alarm_counts_as_one_that_does_not_rest() {
+    let case = &*UNTRAINED;
+    let (now, pump) = (Instant::now(), ApplianceId(1));
+    let mut store = Fake::new(case.rows.clone());
+    let mut watch = store.start(&case.registry, MANY);
+    let (mut stands, mut counted) = (false, BTreeSet::new());
+    while let Some((commit, _)) = store.round(&mut watch, 1, now) {
+        for told in commit.observations.iter().filter(|told| told.appliance() == pump) {
+            stands = matches!(told, Observation::Alarm { .. });
+        }
+        store.commit(commit);
+        let unit = &watch.units[&pump];
+        if unit.state == WatchState::Watched {
+            assert_eq!(watch.detectors.rests(pump), !stands);
+            counted.insert((stands, unit.bytes));
+        }
+        let all: usize = watch.units.values().map(|unit| unit.bytes).sum();
+        assert_eq!(watch.bytes, all);
+    }
+    let counted: Vec<(bool, usize)> = counted.into_iter().collect();
+    assert!(
+        matches!(counted[..], [(false, rests), (true, stands)] if 2 * rests < stands),
+        "{counted:?}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 

@@ -9,10 +9,10 @@ pub(super) const BYTES_MAX: usize = 1 << 30;
 /// A calibrated detector with its place here takes about 10 kB by what its parts hold: 8 features, a window of 32 steps and
 /// 240 points of evidence.
 pub(super) const DETECTOR_BYTES: usize = 10 << 10;
-/// One that no network judges, while it is worked with: it has no window, and its evidence in bytes.
+/// One that no network judges, while it does not rest: it has no window, and its evidence in bytes.
 const AWAKE_BYTES: usize = 7 << 9;
-/// The same while it rests, as it does where it is watched and quiet: `make bench-predict` saw some 1 kB of resident memory each with the
-/// table of detectors, and the places here take some hundred bytes more.
+/// The same while it rests, as it does between two rounds where it is watched and quiet: `make bench-predict` saw some 1 kB of resident
+/// memory each with the table of detectors, and the places here take some hundred bytes more.
 const RESTING_BYTES: usize = 5 << 8;
 /// One that names faults: figures of the run under way, and evidence of them besides.
 const NAMED_BYTES: usize = 6 << 10;
@@ -21,8 +21,8 @@ const STEP_BYTES: usize = 4;
 /// An appliance that no model watches has a place and no detector.
 const PLACE_BYTES: usize = 256;
 
-/// What an appliance in this state takes under this model.
-pub(super) fn bytes_of(model: Option<&Model>, state: WatchState) -> usize {
+/// What an appliance in this state takes under this model; less where it rests, which one does not of which an alarm stands.
+pub(super) fn bytes_of(model: Option<&Model>, state: WatchState, rests: bool) -> usize {
     let Some(model) = model else {
         return PLACE_BYTES;
     };
@@ -35,10 +35,10 @@ pub(super) fn bytes_of(model: Option<&Model>, state: WatchState) -> usize {
         _ => usize::try_from(manifest.baseline.calibration).unwrap_or(usize::MAX),
     };
     let learned = steps.saturating_mul(manifest.features.len() * STEP_BYTES);
-    let own = match (model.names_faults(), state) {
+    let own = match (model.names_faults(), rests) {
         (true, _) => NAMED_BYTES,
-        (false, WatchState::Watched) => RESTING_BYTES,
-        (false, _) => AWAKE_BYTES,
+        (false, true) => RESTING_BYTES,
+        (false, false) => AWAKE_BYTES,
     };
     own.saturating_add(learned).saturating_add(manifest.kept_for_opinion())
 }
@@ -55,15 +55,15 @@ mod tests {
         let pump = Model::load(&models.join("evaluation/pump-rig-1")).unwrap();
         let file = models.join("profiles/fridge.toml");
         let fridge = Model::generic(&file, load_family(&file).unwrap().profile).unwrap();
-        let watched = bytes_of(Some(&fridge), WatchState::Watched);
-        let network = bytes_of(Some(&pump), WatchState::Watched);
+        let watched = bytes_of(Some(&fridge), WatchState::Watched, true);
+        let network = bytes_of(Some(&pump), WatchState::Watched, false);
         assert!(
             (7 * watched..=9 * watched).contains(&network),
             "{watched} and {network}"
         );
         // 40 steps of six features, while they are collected.
-        let calibrating = bytes_of(Some(&fridge), WatchState::Calibrating);
+        let calibrating = bytes_of(Some(&fridge), WatchState::Calibrating, false);
         assert_eq!(calibrating, AWAKE_BYTES + 40 * 6 * STEP_BYTES);
-        assert!(bytes_of(None, WatchState::NoModel) < watched);
+        assert!(bytes_of(None, WatchState::NoModel, false) < watched);
     }
 }

@@ -9,12 +9,12 @@ use hub_core::id::{ApplianceId, TenantId};
 use hub_core::situation::Observation;
 use hub_core::watching::WatchState;
 use hub_predict::generic::MOVES_MAX;
-use hub_predict::{FleetReader, Model, Registry, Watch, stored};
+use hub_predict::{FleetReader, Model, Registry, Row, Watch, stored};
 use hub_store::floors::{Fleet, FleetFloors, Wandered};
 use hub_store::prediction::{Checkpoint, ScoringSubject};
 use jiff::civil::date;
 
-use crate::boiler::{models_dir, rows};
+use crate::boiler::{A_DAY, models_dir, rows};
 use crate::untrained::{UNIT, judged};
 
 /// Family `generic` for boilers, of which nobody has made a model.
@@ -39,12 +39,21 @@ fn month() -> Month {
 
 /// What detectors hold of sound boilers after 130 days.
 fn states(model: &Arc<Model>, appliance_model: &str, numbers: std::ops::RangeInclusive<u32>) -> Vec<Wandered> {
+    states_of(model, appliance_model, numbers, |number| rows(number, 130, None))
+}
+
+fn states_of(
+    model: &Arc<Model>,
+    appliance_model: &str,
+    numbers: std::ops::RangeInclusive<u32>,
+    rows: impl Fn(u32) -> Vec<Row>,
+) -> Vec<Wandered> {
     let wandered = |number| Wandered {
         appliance: ApplianceId(i64::from(number)),
         appliance_model: appliance_model.to_owned(),
         state: judged(
             model,
-            stored(UNIT, model.profile(), 1, &rows(number, 130, None)),
+            stored(UNIT, model.profile(), 1, &rows(number)),
             &[(usize::MAX, false)],
         )
         .1,
@@ -82,6 +91,37 @@ fn thirty_of_one_appliance_model_show_floors_and_each_month_moves_them_by_a_fift
     assert!((pump(&second) - (1.0 - MOVES_MAX)).abs() < 1e-9, "{second:?}");
     assert!(FleetReader::new(fleet("acme"), model.clone(), &second).is_done(month().plus(1)));
     assert!(!FleetReader::new(fleet("beta"), model, &second).is_done(month().plus(1)));
+}
+
+/// With a floor of its fleet an appliance's own drift does not count any more.
+#[test]
+fn first_floors_begin_where_the_drift_of_appliances_ends_and_come_down_by_a_fifth_a_month() {
+    let (_directory, _, model) = untrained();
+    // Pumps whose current goes up and down by 6 % while they are calibrated, and is steady since.
+    let drifting = |number| {
+        let mut rows = rows(number, 130, None);
+        for (place, row) in rows.iter_mut().take(40 * A_DAY as usize).enumerate() {
+            let turns = place as f64 / (40 * A_DAY) as f64;
+            let drifted = (0.06 * (std::f64::consts::TAU * turns).sin()).exp();
+            row.values[3] = row.values[3].map(|current| current * drifted);
+        }
+        rows
+    };
+    let read = states_of(&model, "B7", 1..=30, drifting);
+    let pump = |floors: &[FleetFloors]| floors[0].floors["pump_current_a"];
+    let mut floors = refreshed(&model, &[], &read, month());
+    // A tenth by the table, with some drift some 0.18; the fleet shows far less.
+    assert!((0.13..0.16).contains(&pump(&floors)), "{floors:?}");
+    for later in 1..6 {
+        let next = refreshed(&model, &floors, &read, month().plus(later));
+        let expected = ((1.0 - MOVES_MAX) * pump(&floors)).max(0.1);
+        assert!((pump(&next) - expected).abs() < 1e-9, "{next:?}");
+        floors = next;
+    }
+    assert!(
+        (pump(&floors) - 0.1).abs() < 1e-9,
+        "and no further than the model's own"
+    );
 }
 
 /// What is said of a boiler from row 280 on, whose pump wears from day 85 on, by a hub that has such floors.

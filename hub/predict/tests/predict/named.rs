@@ -10,11 +10,12 @@ use hub_core::situation::Observation;
 use hub_core::watching::WatchState;
 use hub_predict::{
     CheckpointError, Detector, Model, Registry, Row, Verdict, golden_runs, load_manifest, model_files, quantise_row,
-    score_rows,
+    score_rows, stored,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use crate::common::{models, step};
+use crate::untrained::{UNIT, judged};
 
 const MANIFEST: &str = include_str!("../data/named/manifest.toml");
 const FAULTS: &str = include_str!("../data/named/faults.toml");
@@ -384,6 +385,23 @@ fn a_hub_that_is_killed_within_a_run_goes_on_as_if_it_had_not_been() {
         matches!(refused, CheckpointError::OtherModel { alarming: true, .. }),
         "{refused:?}"
     );
+}
+
+#[test]
+fn no_cut_into_rounds_and_no_restart_between_them_changes_what_it_says() {
+    let model = Arc::new(model());
+    let moved = |number: u64| (grown(number, 40, 0.02), if number < 60 { 0.0 } else { 0.6 });
+    let rows = runs(&model, 0..80, moved);
+    let said = live(&model, &mut Detector::new(&model), &rows);
+    assert!(said.iter().any(|verdict| verdict.alarm) && said.iter().any(|verdict| !verdict.apart.is_empty()));
+    let sent = stored(UNIT, model.profile(), 1, &rows);
+    let (whole, state) = judged(&model, sent.clone(), &[(usize::MAX, false)]);
+    assert_eq!(whole, said);
+    for rounds in [vec![(1, false)], vec![(7, false), (40, true)]] {
+        let (verdicts, left) = judged(&model, sent.clone(), &rounds);
+        assert_eq!(verdicts, said);
+        assert!(left == state, "{rounds:?}");
+    }
 }
 
 #[test]

@@ -295,11 +295,14 @@ impl Now {
         let of_units = units.iter().filter(long);
         let wanders: Vec<_> = of_units.map(|unit| unit.unit.wander(channels)).collect();
         let shown = fleet_floors(channels.len(), &wanders, DEVICES_MIN);
-        let own: Vec<Option<f64>> = (0..channels.len())
-            .map(|channel| usual(begun, units, channel))
-            .collect();
+        let all_usual = |of: Told| -> Vec<Option<f64>> {
+            (0..channels.len())
+                .map(|channel| usual(begun, units, channel, of))
+                .collect()
+        };
+        let (own, begun_from) = (all_usual(Unit::floors), all_usual(Unit::tolerances));
         let floors = &self.settings.fleet_floors;
-        let before = (0..channels.len()).map(|channel| floors.get(channel).copied().flatten().or(own[channel]));
+        let before = (0..channels.len()).map(|channel| floors.get(channel).copied().flatten().or(begun_from[channel]));
         let refreshed = refreshed_floors(&before.collect::<Vec<_>>(), &shown, &own).into_iter();
         // What no fleet has shown stays the table's.
         let learned = refreshed.enumerate().map(|(channel, floor)| {
@@ -394,11 +397,14 @@ impl Live {
     }
 }
 
-/// The median floor of a channel by the table.
-fn usual(begun: &Begun<'_>, units: &[Live], channel: usize) -> Option<f64> {
+/// What a unit tells of its channels.
+type Told = fn(&Unit, &[Channel], &Settings) -> Vec<(usize, f64)>;
+
+/// The median by the table of what units tell of a channel.
+fn usual(begun: &Begun<'_>, units: &[Live], channel: usize, of: Told) -> Option<f64> {
     let floors = units
         .iter()
-        .flat_map(|unit| unit.unit.floors(begun.channels, &begun.settings));
+        .flat_map(|unit| of(&unit.unit, begun.channels, &begun.settings));
     let mut floors: Vec<f64> = floors
         .filter(|(of, _)| *of == channel)
         .map(|(_, floor)| floor)
