@@ -75,11 +75,14 @@ pub(crate) struct Kit {
     pub(crate) named: Option<Named>,
 }
 
+/// Form of the state of named faults: one of another form begins again.
+const NAMED_STATE: u8 = 2;
+
 impl Kit {
     /// The same with faults that have a name.
     pub(crate) fn with_named(self, named: Named) -> Self {
         Self {
-            state: format!("{}{:016x}", self.state, named.sum),
+            state: format!("{}{:016x}.{NAMED_STATE}", self.state, named.sum),
             named: Some(named),
             ..self
         }

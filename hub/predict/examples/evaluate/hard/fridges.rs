@@ -2,6 +2,7 @@
 //! them limits on each figure by the same rule.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
@@ -23,10 +24,10 @@ use crate::part::Part;
 
 /// Seeds of the fleet that is learned from, and of those that are judged; 754 and 755 are for trying another rule.
 const LEARNED: (u64, u64) = (751, 600);
-const CLEAN: (u64, u64) = (756, 900);
-const FAULTY: u64 = 757;
+const CLEAN: (Range<u64>, u64) = (880..890, 900);
+const FAULTY: Range<u64> = 900..905;
 /// Named faults learn from more fleets, and from so many units of each.
-const MORE_LEARNED: std::ops::Range<u64> = 780..810;
+const MORE_LEARNED: Range<u64> = 780..810;
 const MORE_UNITS: u64 = 150;
 /// Days of a normal of limits.
 const CALIBRATION: u32 = 40;
@@ -131,7 +132,7 @@ impl Detectors {
         report::learned(&FRIDGE, &kit.channels, &generic, &limits, units);
         learned.truncate(MORE_UNITS as usize);
         learned.extend(MORE_LEARNED.flat_map(|seed| lived(seed, MORE_UNITS)));
-        let named = named::learn(&kit, &learned, DAYS, &generic.settings)?;
+        let named = named::learn(&kit, (&learned, MORE_UNITS as usize), DAYS, &generic.settings)?;
         let shown = (kit.parts.channels.as_slice(), kit.parts.watched);
         let parts_limits = Limits::learn(&learned, |day| &day.parts, shown, CALIBRATION, DAYS);
         report::named(&named, &parts_limits, learned.len());

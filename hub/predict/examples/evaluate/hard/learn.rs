@@ -71,6 +71,44 @@ fn days_of(watched: &Watched) -> f64 {
     ends.map_or(0.0, |(first, last)| last.day - first.day)
 }
 
+/// Samples of fleets, drawn with replacement, and the quantile of their levels that is taken.
+const FLEETS_DRAWN: usize = 40;
+const BOUND: f64 = 0.8;
+
+/// Levels of tickets and of calls that hold for the next fleet, and the months behind them: what is rarest in a fleet comes from its firmware and
+/// its batches, which all of its units have. So whole fleets are drawn, of so many units each, where the hub's rule, for one fleet, draws
+/// units.
+pub fn bounded_by_fleets(
+    watched: &[Watched],
+    units: usize,
+    days: u32,
+    score: impl Fn(&Said) -> f64,
+) -> Option<(f64, Option<f64>, u32)> {
+    let highest = highest(watched, days, |one, run| one.said.get(run).map_or(0.0, &score));
+    let fleets: Vec<&[Vec<(u32, f32)>]> = highest.chunks(units.max(1)).collect();
+    let all = levels_of(recorded(highest.iter()))?;
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let drawn: Vec<Thresholds> = (0..FLEETS_DRAWN)
+        .filter_map(|_| {
+            let one = |_| fleets[(rng.next_u64() % fleets.len() as u64) as usize];
+            let sample: Vec<_> = (0..fleets.len()).map(one).collect();
+            levels_of(recorded(sample.into_iter().flatten()))
+        })
+        .collect();
+    let bound = |of: &dyn Fn(&Thresholds) -> Option<f64>| {
+        let mut levels: Vec<f64> = drawn.iter().filter_map(of).collect();
+        levels.sort_by(f64::total_cmp);
+        levels.get((BOUND * levels.len() as f64) as usize).copied()
+    };
+    let tickets = bound(&|one| Some(one.tickets.fitted)).unwrap_or(0.0);
+    let calls = bound(&|one| one.calls.map(|calls| calls.fitted)).unwrap_or(0.0);
+    Some((
+        all.tickets.in_force.max(tickets),
+        all.calls.map(|of_units| of_units.in_force.max(calls)),
+        all.device_months,
+    ))
+}
+
 pub fn calls_of(watched: &[Watched], days: u32, score: impl Fn(&Said) -> f64) -> f64 {
     let calls = thresholds(watched, days, score).and_then(|thresholds| thresholds.calls);
     calls.map_or(f64::MAX, |calls| calls.in_force)
@@ -78,25 +116,45 @@ pub fn calls_of(watched: &[Watched], days: u32, score: impl Fn(&Said) -> f64) ->
 
 /// The thresholds that a hub would have after the fleet's months.
 pub fn thresholds(watched: &[Watched], days: u32, score: impl Fn(&Said) -> f64) -> Option<Thresholds> {
-    let known = history(watched, days, |one, run| one.said.get(run).map_or(0.0, &score));
-    let histories = BTreeMap::from([("washing machine".to_owned(), known)]);
-    renewed(&histories, Budgets::default()).remove("washing machine")
+    levels_of(history(watched, days, |one, run| one.said.get(run).map_or(0.0, &score)))
 }
 
-/// The highest score of each machine in each month of its record, by a score of a machine's run.
+fn levels_of(known: History) -> Option<Thresholds> {
+    let histories = BTreeMap::from([(String::new(), known)]);
+    renewed(&histories, Budgets::default()).remove("")
+}
+
+/// The highest score of each unit in each month of its record, by a score of a unit's run.
 pub fn history(watched: &[Watched], days: u32, score: impl Fn(&Watched, usize) -> f64) -> History {
-    let mut known = History::default();
-    let months = watched.iter().map(|one| one.months(days).end).max().unwrap_or(0);
-    for month in 0..months {
-        let there = watched.iter().enumerate();
-        let there = there.filter(|(_, one)| one.months(days).contains(&month));
-        let highest = there.map(|(number, one)| {
+    recorded(highest(watched, days, score).iter())
+}
+
+/// Unit by unit, its months with the highest score of each.
+fn highest(watched: &[Watched], days: u32, score: impl Fn(&Watched, usize) -> f64) -> Vec<Vec<(u32, f32)>> {
+    let of_unit = |one: &Watched| {
+        let of_month = |month: u32| {
             let runs = one.runs_of_month(month);
-            HighestScore {
+            (month, runs.map(|run| score(one, run)).fold(0.0, f64::max) as f32)
+        };
+        one.months(days).map(of_month).collect()
+    };
+    watched.iter().map(of_unit).collect()
+}
+
+fn recorded<'a>(units: impl Iterator<Item = &'a Vec<(u32, f32)>>) -> History {
+    let mut months: BTreeMap<u32, Vec<HighestScore>> = BTreeMap::new();
+    for (number, unit) in units.enumerate() {
+        for (month, score) in unit {
+            months.entry(*month).or_default().push(HighestScore {
                 appliance: ApplianceId(number as i64),
-                score: runs.map(|run| score(one, run)).fold(0.0, f64::max) as f32,
-            }
-        });
+                score: *score,
+            });
+        }
+    }
+    let mut known = History::default();
+    // Also the first one, in which nobody is watched: a history of a year is looked at as a whole.
+    for month in 0..=months.keys().last().copied().unwrap_or(0) {
+        let highest = months.remove(&month).unwrap_or_default();
         known.record(MonthOfScores::new(first_month().plus(month as i32), highest));
     }
     known

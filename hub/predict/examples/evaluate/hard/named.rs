@@ -7,15 +7,17 @@ use hub_core::budget::{Budget, Budgets};
 use hub_predict::generic::{Metric, Metrics, NamedFaults, NamedRule, NamedUnit, Settings, Signs, Speed, conditions};
 
 use super::kit::{Kit, Run};
-use super::learn::{history, renewed, thresholds};
+use super::learn::{bounded_by_fleets, history, renewed};
 use super::watch::{Said, Trace, Watched};
 
 /// The metric hangs on how normals follow, which hangs on levels, which hang on the metric: all are learned so many times.
 const ROUNDS: usize = 3;
 /// One in so many runs goes into the metric: neighbours are alike.
 const ONE_IN: usize = 3;
-/// Times the level that a call needs on a fleet that nothing was learned from: as with a model that has its family's level.
-const CALL_MARGIN: f64 = 1.15;
+/// Times the level that a ticket needs on a fleet that nothing was learned from: as with a model that has its family's level. A call, which
+/// costs more trust if it is wrong than ten right ones earn, needs more: at 1.15 six of 30,102 months without a fault had one (seeds 910 to 929).
+const TICKET_MARGIN: f64 = 1.15;
+const CALL_MARGIN: f64 = 1.4;
 /// Name of what none of the faults is, among the levels.
 const UNNAMED: &str = "unnamed";
 
@@ -40,7 +42,8 @@ impl Named {
     }
 }
 
-pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32, generic: &Settings) -> anyhow::Result<Named> {
+/// From units of several fleets, so many of each.
+pub fn learn(kit: &Kit, (fleet, units): (&[Vec<Run>], usize), days: u32, generic: &Settings) -> anyhow::Result<Named> {
     let channels = &kit.parts.channels;
     let steps: Vec<Vec<Vec<Option<f64>>>> = fleet
         .iter()
@@ -96,12 +99,12 @@ pub fn learn(kit: &Kit, fleet: &[Vec<Run>], days: u32, generic: &Settings) -> an
         named.generic.threshold = ticket(UNNAMED);
     }
     let watched: Vec<Watched> = fleet.iter().map(|runs| watch(runs, kit, &named)).collect();
-    if let Some(all) = thresholds(&watched, days, |said| said.ticket) {
-        named.faults.threshold = all.tickets.in_force;
-        named.device_months = all.device_months;
+    if let Some((tickets, _, device_months)) = bounded_by_fleets(&watched, units, days, |said| said.ticket) {
+        named.faults.threshold = TICKET_MARGIN * tickets;
+        named.device_months = device_months;
     }
-    let calls = thresholds(&watched, days, |said| said.call).and_then(|all| all.calls);
-    named.calls = calls.map_or(f64::MAX, |calls| CALL_MARGIN * calls.in_force);
+    let calls = bounded_by_fleets(&watched, units, days, |said| said.call).and_then(|(_, calls, _)| calls);
+    named.calls = calls.map_or(f64::MAX, |calls| CALL_MARGIN * calls);
     Ok(named)
 }
 
@@ -144,7 +147,8 @@ pub fn watch(runs: &[Run], kit: &Kit, named: &Named) -> Watched {
         watched.unnamed.push(step.unnamed);
         let traces = named.faults.signatures.iter().enumerate().map(|(i, signature)| {
             let (of, metric) = (
-                unit.signs().deviations(signature.speed),
+                unit.signs()
+                    .weighed(signature.speed, named.faults.metrics.of(signature.speed)),
                 named.faults.metrics.of(signature.speed),
             );
             let (channel, by) = signature.moves.first().copied().unwrap_or_default();
@@ -174,7 +178,8 @@ fn deviations(runs: &[Run], kit: &Kit, named: &Named) -> [Deviations; 3] {
         let said = signs.step(&kit.parts.channels, &named.faults, &run.parts, 0.0, false);
         if said.is_some() && number.is_multiple_of(ONE_IN) {
             for (of, speed) in all.iter_mut().zip([Speed::Newest, Speed::Quick, Speed::Slow]) {
-                let single = signs.deviations(speed).into_iter().map(|one| one.map(|one| one as f32));
+                let weighed = signs.weighed(speed, named.faults.metrics.of(speed)).into_iter();
+                let single = weighed.map(|one| one.map(|one| one as f32));
                 of.push(single.collect());
             }
         }

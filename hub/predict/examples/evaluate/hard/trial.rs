@@ -1,5 +1,6 @@
 //! Units without a fault and units with each fault, shown to all detectors.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use tests_world::hard::{FaultKind, Faults, Fleet};
@@ -19,9 +20,10 @@ const PROGRESS: u64 = 500;
 pub struct Plan {
     /// Name of the part and of its bars.
     pub name: &'static str,
-    /// Seed and number of the units without a fault, and the seed of those with one.
-    pub clean: (u64, u64),
-    pub faulty: u64,
+    /// Seeds of the fleets of units without a fault, and how many units there are of all together: each fleet has firmware and batches of its
+    /// own, and one says little of the next. Seeds of those with a fault.
+    pub clean: (Range<u64>, u64),
+    pub faulty: Range<u64>,
     /// Times that each fault comes, by its share in hundredths.
     pub faults: usize,
     pub threads: u64,
@@ -38,10 +40,11 @@ impl Plan {
     ) -> anyhow::Result<()> {
         let begun = Instant::now();
         let said = |what: &str| println!("{}: {what}, {:.0} s", self.name, begun.elapsed().as_secs_f64());
-        let (seed, units) = self.clean;
+        let units = self.clean.1;
+        let clean = |number: u64| clean(&fleet(of(&self.clean.0, number)), number);
         for from in (0..units).step_by(PROGRESS as usize) {
             let until = units.min(from + PROGRESS);
-            for unit in each(from..until, self.threads, |number| clean(&fleet(seed), number)) {
+            for unit in each(from..until, self.threads, clean) {
                 judged.iter_mut().zip(unit?).for_each(|(of, one)| of.clean.extend(one));
             }
             let so_far = judged.first().map_or(String::new(), Judged::so_far);
@@ -59,7 +62,7 @@ impl Plan {
                         onset_day: (ONSET.0 + number * 37 % ONSET.1) as f64,
                     },
                     amplitude,
-                    ..fleet(self.faulty)
+                    ..fleet(of(&self.faulty, number))
                 };
                 faulty(&fleet, kind, number)
             };
@@ -77,8 +80,11 @@ impl Plan {
     /// Seeds, as they are told beside those of what was learned.
     pub fn seeds(&self, learned: &str) -> String {
         format!(
-            "learned on seeds {learned}; judged on {} and {}",
-            self.clean.0, self.faulty
+            "learned on seeds {learned}; judged on {} to {} and {} to {}",
+            self.clean.0.start,
+            self.clean.0.end - 1,
+            self.faulty.start,
+            self.faulty.end - 1
         )
     }
 
@@ -88,4 +94,9 @@ impl Plan {
         let often = |kind: &FaultKind| self.faults * (100.0 * kind.share()).round() as usize;
         shown.flat_map(|kind| std::iter::repeat_n(*kind, often(kind))).collect()
     }
+}
+
+/// Seed of the fleet of a unit.
+fn of(seeds: &Range<u64>, number: u64) -> u64 {
+    seeds.start + number % (seeds.end - seeds.start).max(1)
 }

@@ -6,6 +6,7 @@ use super::super::alarm::Alarm;
 use super::super::channel::Channel;
 use super::super::condition::freed;
 use super::super::settings::Settings;
+use super::metric::Metric;
 use super::signature::{Likeness, NamedFaults, Signature, Speed};
 use super::track::{CALIBRATION, Track};
 
@@ -82,8 +83,15 @@ impl Signs {
         if self.calibration().is_some() {
             return None;
         }
-        let measured = [Speed::Newest, Speed::Quick, Speed::Slow]
-            .map(|speed| (speed, faults.metrics.of(speed).measured(&self.deviations(speed))));
+        let measured = [Speed::Newest, Speed::Quick, Speed::Slow].map(|speed| {
+            (
+                speed,
+                faults
+                    .metrics
+                    .of(speed)
+                    .measured(&self.weighed(speed, faults.metrics.of(speed))),
+            )
+        });
         let likeness = |signature: &Signature| {
             let of = measured.iter().find(|(speed, _)| *speed == signature.speed);
             of.map_or_else(Likeness::default, |(_, measured)| Likeness::of(measured, signature))
@@ -185,7 +193,17 @@ impl Signs {
         self.tracks.len() == channels && (self.newest.is_empty() || self.newest.len() == faults)
     }
 
-    /// How far each channel is from normal: what a [`super::Metric`] is learned from.
+    /// How far each channel is from normal, as it counts: where it scatters by itself more than is usual, so much less. What a [`Metric`] is
+    /// learned from, with the one before it.
+    pub fn weighed(&self, speed: Speed, metric: &Metric) -> Vec<Option<f64>> {
+        let weighed = |(channel, track): (usize, &Track)| {
+            let usual = metric.usual(channel);
+            Some(track.apart(speed)? * (usual / track.own_deviation(speed).max(usual)))
+        };
+        self.tracks.iter().enumerate().map(weighed).collect()
+    }
+
+    /// How far each channel is from normal, as it is.
     pub fn deviations(&self, speed: Speed) -> Vec<Option<f64>> {
         self.tracks.iter().map(|track| track.apart(speed)).collect()
     }

@@ -6,17 +6,27 @@ use super::Speed;
 
 /// Values of a channel that make its normal.
 pub(super) const CALIBRATION: usize = 20;
-/// Values after a change that the hub was told of, by which what was there before goes on.
-const BRIDGE: usize = 6;
+/// Values after a change that the hub was told of, by which what was there before goes on. Of six, with the quick average before them, a healthy
+/// machine that foams now and then stood two usual deviations off behind it.
+const BRIDGE: usize = 10;
 /// Values that a channel may miss, one step after the other, until nothing is said of it.
 const SILENT_MAX: u8 = 10;
 /// Weight of the newest value in the averages.
 const QUICK: f32 = 0.5;
 const SLOW: f32 = 0.12;
-/// Values in which the normal of a quiet appliance follows it.
+/// Values in which the normal of a quiet appliance follows it, and in which what scatters about it does.
 const FOLLOW: f32 = 200.0;
+const NOISE_FOLLOW: f32 = 100.0;
+/// One in so many differences between values is left out of what scatters: the largest.
+const ODD_ONE_IN: usize = 10;
+/// A difference counts up to so many deviations of those before it.
+const NOISE_CUT: f32 = 4.0;
+/// Shares of the variance of a value that are left in the averages of medians of three, and in a normal of [`CALIBRATION`] values.
+const QUICK_NOISE: f32 = 0.33;
+const SLOW_NOISE: f32 = 0.1;
+const CENTRE_NOISE: f32 = 1.0 / CALIBRATION as f32;
 
-/// State of a channel: 32 bytes while it is watched, and four for each value that is awaited.
+/// State of a channel: 36 bytes while it is watched, and four for each value that is awaited.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Track {
     stage: Stage,
@@ -25,6 +35,8 @@ pub(super) struct Track {
     quick: f32,
     slow: f32,
     centre: f32,
+    /// Variance of a value about where the channel is: half of that of differences, so that a way is none of it.
+    noise: f32,
     silent: u8,
 }
 
@@ -48,6 +60,7 @@ impl Track {
             quick: 0.0,
             slow: 0.0,
             centre: 0.0,
+            noise: 0.0,
             silent: 0,
         }
     }
@@ -63,15 +76,16 @@ impl Track {
             Stage::Learning(values) => {
                 values.push(value);
                 if values.len() >= CALIBRATION {
-                    let centre = middle(values);
-                    self.begin(centre, 0.0);
+                    let (centre, noise) = (middle(values), scatter(values));
+                    self.begin(centre, 0.0, noise);
                 }
             }
             Stage::Changed { apart, values } => {
                 values.push(value);
                 if values.len() >= BRIDGE {
                     let (apart, now) = (*apart, middle(values));
-                    self.begin(now - apart, apart);
+                    let noise = scatter(values).max(self.noise);
+                    self.begin(now - apart, apart, noise);
                 }
             }
             Stage::Watched => {
@@ -84,19 +98,33 @@ impl Track {
         }
     }
 
-    fn begin(&mut self, centre: f32, apart: f32) {
+    fn begin(&mut self, centre: f32, apart: f32, noise: f32) {
         self.stage = Stage::Watched;
+        self.noise = noise;
         self.centre = centre;
         self.quick = centre + apart;
         self.slow = centre + apart;
         self.newest = [centre + apart; 3];
     }
 
-    /// Lets the normal follow the newest value.
+    /// Lets the normal follow the newest value, and what scatters about it.
     pub(super) fn follow(&mut self) {
         if matches!(self.stage, Stage::Watched) && self.silent == 0 {
             self.centre += (self.middle_of_newest() - self.centre) / FOLLOW;
+            let [_, before, newest] = self.newest;
+            let variance = ((newest - before).powi(2) / 2.0).min(NOISE_CUT.powi(2) * self.noise.max(f32::MIN_POSITIVE));
+            self.noise += (variance - self.noise) / NOISE_FOLLOW;
         }
+    }
+
+    /// Deviations by an average that what scatters makes by itself.
+    pub(super) fn own_deviation(&self, speed: Speed) -> f64 {
+        let share = match speed {
+            Speed::Newest => 1.0,
+            Speed::Quick => QUICK_NOISE,
+            Speed::Slow => SLOW_NOISE,
+        };
+        f64::from((share + CENTRE_NOISE) * self.noise).sqrt()
     }
 
     /// Something changed that may move the channel's level and is no fault.
@@ -105,7 +133,7 @@ impl Track {
             Stage::Learning(values) | Stage::Changed { values, .. } => values.clear(),
             Stage::Watched => {
                 self.stage = Stage::Changed {
-                    apart: self.quick - self.centre,
+                    apart: self.slow - self.centre,
                     values: Vec::new(),
                 };
             }
@@ -163,6 +191,14 @@ fn middle(values: &[f32]) -> f32 {
     middle.iter().sum::<f32>() / middle.len().max(1) as f32
 }
 
+/// Half the mean square of the differences between values, one after the other, without the largest of them.
+fn scatter(values: &[f32]) -> f32 {
+    let mut squares: Vec<f32> = values.windows(2).map(|pair| (pair[1] - pair[0]).powi(2)).collect();
+    squares.sort_by(f32::total_cmp);
+    squares.truncate(squares.len() - squares.len().div_ceil(ODD_ONE_IN));
+    squares.iter().sum::<f32>() / (2 * squares.len().max(1)) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,14 +223,14 @@ mod tests {
     #[test]
     fn what_had_grown_before_a_change_stays_and_the_change_does_not_count() {
         let mut track = watched((0..CALIBRATION).map(|_| 1.0).chain((0..40).map(|_| 1.5)));
-        let before = track.apart(Speed::Quick).unwrap();
-        assert!((before - 0.5).abs() < 1e-3);
+        let before = track.apart(Speed::Slow).unwrap();
+        assert!((before - 0.5).abs() < 1e-2);
         track.changed();
         assert_eq!(track.apart(Speed::Slow), Some(before));
         (0..BRIDGE).for_each(|_| track.take(Some(7.0)));
         assert!((track.apart(Speed::Slow).unwrap() - before).abs() < 1e-6);
         (0..30).for_each(|_| track.take(Some(7.5)));
-        assert!((track.apart(Speed::Quick).unwrap() - before - 0.5).abs() < 1e-3);
+        assert!((track.apart(Speed::Quick).unwrap() - before - 0.5).abs() < 1e-2);
     }
 
     #[test]
@@ -214,6 +250,30 @@ mod tests {
         assert_eq!(track.apart(Speed::Slow), Some(0.0));
         track.take(Some(1.0));
         assert_eq!(track.apart(Speed::Newest), Some(0.0));
+    }
+
+    #[test]
+    fn what_scatters_is_told_apart_from_where_the_channel_goes() {
+        let wave = |i: usize| if i.is_multiple_of(2) { 0.1 } else { -0.1 };
+        let mut track = watched((0..CALIBRATION).map(|i| 1.0 + wave(i)));
+        let own = track.own_deviation(Speed::Newest);
+        assert!((own - (1.05 * 0.02_f64).sqrt()).abs() < 1e-3, "{own}");
+        assert!(track.own_deviation(Speed::Slow) < 0.4 * own);
+        // A way up is none of it, and one value that is far off hardly any.
+        let rising = watched((0..CALIBRATION).map(|i| 1.0 + 0.01 * i as f64));
+        assert!(rising.own_deviation(Speed::Newest) < 0.01);
+        let odd = watched((0..CALIBRATION).map(|i| if i == 7 { 9.0 } else { 1.0 }));
+        assert!(odd.own_deviation(Speed::Newest) < 1e-6);
+        // It follows while the appliance is quiet.
+        for i in 0..400 {
+            track.take(Some(1.0 + 2.0 * wave(i)));
+            track.follow();
+        }
+        assert!(track.own_deviation(Speed::Newest) > 1.8 * own);
+        // Firmware that rounds: what scatters behind it is learned with the level.
+        track.changed();
+        (0..BRIDGE).for_each(|i| track.take(Some(1.0 + 5.0 * wave(i))));
+        assert!(track.own_deviation(Speed::Newest) > 4.0 * own);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::{By, Fault, add_sums, per, rows, within};
 
 /// Shares of the five minutes for which the compressor ran, with which a row tells of running: an inverter's slowest speed is 0.35.
 const RUNS: (f64, f64) = (0.3, 1.0);
-/// Currents of a start, A: 0 is none.
-const STARTS: (f64, f64) = (0.01, 60.0);
+/// Currents of a start by a relay, A: an inverter starts softly and has none, and 0 is no start.
+const STARTS: (f64, f64) = (3.5, 60.0);
 /// Power of a row in which the compressor stands and a heater defrosts, W: electronics take 1.5.
 const STANDS: (f64, f64) = (0.0, 0.0);
 const DEFROSTS: (f64, f64) = (10.0, 1_000.0);

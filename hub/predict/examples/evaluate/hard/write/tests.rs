@@ -44,7 +44,7 @@ fn taught(kit: &Kit) -> (Named, Vec<Run>) {
     let mut lived: Vec<Vec<Run>> = (0..6)
         .map(|number| kit.runs(&of, &mut of.washing_machine(number), f64::from(DAYS)))
         .collect();
-    let named = named::learn(kit, &lived, DAYS, &Settings::of_runs()).unwrap();
+    let named = named::learn(kit, (&lived, lived.len()), DAYS, &Settings::of_runs()).unwrap();
     (with_levels(named), lived.swap_remove(0))
 }
 
@@ -100,7 +100,7 @@ fn the_hubs_detector_says_of_a_fridge_what_the_evaluation_says() {
     let mut lived: Vec<Vec<Run>> = (0..6)
         .map(|number| kit.days(&of, &mut of.fridge(number), 120.0))
         .collect();
-    let named = with_levels(named::learn(&kit, &lived, 120, &Settings::default()).unwrap());
+    let named = with_levels(named::learn(&kit, (&lived, lived.len()), 120, &Settings::default()).unwrap());
     let written = Written {
         kit: &kit,
         named: &named,
