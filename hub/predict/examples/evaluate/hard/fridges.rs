@@ -24,8 +24,8 @@ use crate::part::Part;
 
 /// Seeds of the fleet that is learned from, and of those that are judged; 754 and 755 are for trying another rule.
 const LEARNED: (u64, u64) = (751, 600);
-const CLEAN: (Range<u64>, u64) = (880..890, 900);
-const FAULTY: Range<u64> = 900..905;
+const CLEAN: (Range<u64>, u64) = (960..970, 900);
+const FAULTY: Range<u64> = 970..975;
 /// Named faults learn from more fleets, and from so many units of each.
 const MORE_LEARNED: Range<u64> = 780..810;
 const MORE_UNITS: u64 = 150;

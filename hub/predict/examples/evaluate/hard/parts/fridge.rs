@@ -13,12 +13,14 @@ const STARTS: (f64, f64) = (3.5, 60.0);
 const STANDS: (f64, f64) = (0.0, 0.0);
 const DEFROSTS: (f64, f64) = (10.0, 1_000.0);
 /// Figures that are watched; none bears the name of a channel.
-pub(super) const WATCHED: [&str; 7] = [
+pub(super) const WATCHED: [&str; 8] = [
     "work",
     "condenser_lift",
     "evaporator_lift",
     "running_power",
     "start_current",
+    // A sensor that has begun to scatter raises it far more than the mean; a relay raises both alike.
+    "start_peak",
     "start_run",
     "defrost_power",
 ];
@@ -78,6 +80,7 @@ pub(super) fn features() -> Vec<RunFeature> {
             1,
         ),
         within(rows("start_current", start, Take::Mean, &[]), start, STARTS),
+        within(rows("start_peak", start, Take::Highest, &[]), start, STARTS),
         // Of a start that fails nothing runs.
         within(mean("start_run", duty), start, STARTS),
         within(
@@ -150,7 +153,7 @@ pub(super) const FAULTS: [Fault; 7] = [
     (
         "start_relay",
         Speed::Quick,
-        &[("start_current", 0.4), ("start_run", -0.12)],
+        &[("start_current", 0.4), ("start_peak", 0.4), ("start_run", -0.12)],
         None,
     ),
     ("defrost_heater", Speed::Quick, &[("defrost_power", -1.0)], None),

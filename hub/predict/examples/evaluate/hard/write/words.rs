@@ -227,6 +227,7 @@ pub const FRIDGE: Words = Words {
         ),
         ("running_power", "压缩机运行功率", "power while the compressor works"),
         ("start_current", "启动电流", "peak current of a start"),
+        ("start_peak", "一天中最高的启动电流", "highest peak of a day's starts"),
         ("start_run", "启动后运行占比", "running behind a start"),
         ("defrost_power", "化霜功率", "power of a defrost"),
     ],
