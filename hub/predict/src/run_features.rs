@@ -86,6 +86,8 @@ struct Places {
     channel: usize,
     within: Vec<usize>,
     per: Option<usize>,
+    /// Values of the channel that may stand all through a period of the clock, its least and its largest: a door that nobody opens.
+    ends: Option<(f64, f64)>,
 }
 
 /// Figures of a run as far as its rows have come. Some 20 bytes a figure between runs, and 50 while one lasts.
@@ -124,8 +126,11 @@ impl RunReader {
             };
             let within = rows.within.iter().map(|(name, ..)| profile.position(name));
             let per = rows.per.as_ref().map(|per| profile.position(&per.channel).ok_or(()));
+            let channel = profile.position(&rows.channel)?;
+            let of = &profile.channels[channel];
             Some(Places {
-                channel: profile.position(&rows.channel)?,
+                channel,
+                ends: phase_channel.is_none().then_some((of.min, of.max)),
                 within: within.collect::<Option<_>>()?,
                 per: per.transpose().ok()?,
             })
@@ -216,12 +221,13 @@ impl RunReader {
     }
 
     /// The figures by all rows so far. `None` where the run has too few rows for one, and where a channel repeats one value through all of
-    /// them: that is a sensor that is stuck.
+    /// them: that is a sensor that is stuck. Through a period of the clock it may repeat the least or the largest value of its range.
     pub fn figures(&self, so_far: &RunFigures) -> Vec<Option<f64>> {
         let mut values: Vec<Option<f64>> = Vec::with_capacity(self.features.len());
-        for (feature, figure) in self.features.iter().zip(&so_far.figures) {
+        let figures = so_far.figures.iter().zip(&self.places);
+        for (feature, (figure, places)) in self.features.iter().zip(figures) {
             let value = match &feature.source {
-                Source::Rows(_) => figure.told(),
+                Source::Rows(_) => figure.told(places.as_ref().and_then(|places| places.ends)),
                 Source::Sum(of) => {
                     let part = |(i, factor): &(usize, f64)| Some(values.get(*i).copied().flatten()? * factor);
                     of.iter().map(part).sum()
@@ -261,8 +267,10 @@ impl Figure {
         self.newest = value;
     }
 
-    fn told(&self) -> Option<f64> {
-        self.sums.as_ref().filter(|_| self.has_moved)?.told()
+    /// `ends` are values that a channel which does not move may have.
+    fn told(&self, ends: Option<(f64, f64)>) -> Option<f64> {
+        let rests = ends.is_some_and(|(least, most)| self.first.is_some_and(|one| one <= least || one >= most));
+        self.sums.as_ref().filter(|_| self.has_moved || rests)?.told()
     }
 }
 

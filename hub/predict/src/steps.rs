@@ -54,7 +54,7 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// The same with figures of each programme run, for a manifest of rule `cycle`.
+    /// The same with figures of each programme run or period, for a manifest of rule `cycle` or `mean`.
     pub fn with_figures(manifest: &'a Manifest, profile: &'a ApplianceProfile, reader: &'a RunReader) -> Self {
         Self {
             need: Need::of(manifest, profile, reader.channels()),

@@ -158,5 +158,9 @@ fn arguments() -> anyhow::Result<Arguments> {
             ),
         }
     }
+    let is_one = matches!(read.only.as_deref(), Some("hard" | "fridge"));
+    if read.write_model.is_some() && !is_one {
+        bail!("--write-model writes what one of them learned: add --only hard or --only fridge");
+    }
     Ok(read)
 }

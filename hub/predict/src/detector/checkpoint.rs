@@ -38,7 +38,7 @@ impl Detector {
     pub fn restore(model: &Model, checkpoint: &[u8]) -> Result<Detector, CheckpointError> {
         let manifest = model.manifest();
         let detector: Detector = match checkpoint.split_first() {
-            Some((&VERSION, body)) => postcard::from_bytes(body).map_err(|_| CheckpointError::Damaged)?,
+            Some((&VERSION, body)) => postcard::from_bytes(body).map_err(|_| unreadable(body, model.state()))?,
             Some((&before::FOURTH, body)) => before::read_fourth(body).ok_or(CheckpointError::Damaged)?,
             Some((&before::THIRD, body)) => before::read_third(body).ok_or(CheckpointError::Damaged)?,
             Some((&before::SECOND, body)) => before::read_second(body).ok_or(CheckpointError::Damaged)?,
@@ -95,5 +95,18 @@ impl Detector {
         let mut written = Vec::with_capacity(USUAL_BYTES);
         written.push(VERSION);
         postcard::to_extend(self, written).expect("every type of the state has a postcard form")
+    }
+}
+
+/// Why a state cannot be read, which begins with the id that it is of. Of another id its form may be another one too; whether an alarm stood
+/// is not known then, and the end of one that did not says nothing.
+fn unreadable(body: &[u8], wanted: &str) -> CheckpointError {
+    match postcard::take_from_bytes::<&str>(body) {
+        Ok((written, _)) if written != wanted => CheckpointError::OtherModel {
+            written: written.to_owned(),
+            wanted: wanted.to_owned(),
+            alarming: true,
+        },
+        _ => CheckpointError::Damaged,
     }
 }

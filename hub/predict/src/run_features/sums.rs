@@ -36,7 +36,6 @@ pub(super) enum Sums {
         count: f64,
         sum: f64,
     },
-    Highest(Option<f64>),
     /// Welford's update.
     Scatter {
         count: u32,
@@ -58,6 +57,7 @@ pub(super) enum Sums {
         whole: Whole,
         refills: u32,
     },
+    Highest(Option<f64>),
 }
 
 /// A change, and the minutes that it took.

@@ -278,6 +278,9 @@ fn a_period_of_the_clock_ends_before_its_next_row_and_all_of_its_rows_count() {
     assert_eq!(follow(&rows[3], Some(3)), Some(vec![Some(114.0), Some(250.0)]));
     assert_eq!(follow(&rows[4], None), None);
     assert_eq!(reader.figures(&so_far), [Some(4.0), None]);
+    // A door that nobody opens all day, and a sensor that is stuck.
+    let day = |level: f64| reader.read(&self::rows(&[[0.0, level, 0.0]; 5]));
+    assert_eq!((day(0.0)[0], day(7.0)[0]), (Some(0.0), None));
 }
 
 #[test]

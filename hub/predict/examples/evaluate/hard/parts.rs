@@ -81,11 +81,11 @@ impl Parts {
             unit: "/".into(),
             decimals: 4,
         };
-        let told = names
-            .iter()
-            .filter_map(|name| features.iter().position(|one| one.name == *name));
+        let feature = |name: &&str| features.iter().position(|one| one.name == **name);
+        let told: Vec<usize> = names.iter().filter_map(feature).collect();
+        assert_eq!(told.len(), names.len(), "a figure that is told has no feature");
         Self {
-            told: told.collect(),
+            told,
             channels: names.iter().map(channel).collect(),
             influences: by.iter().map(influence).collect(),
             watched: watched.len(),

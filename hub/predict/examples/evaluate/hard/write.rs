@@ -178,7 +178,7 @@ impl Written<'_> {
             moves: one.moves.iter().map(share).collect(),
             borne_out_by: one.borne_out_by.as_ref().map(share),
         };
-        ensure!(faults.threshold.is_finite(), "no threshold was learned");
+        ensure!(self.named.device_months > 0, "no threshold was learned");
         Ok(FaultsFile {
             threshold: faults.threshold,
             calls: self.named.calls,
@@ -245,7 +245,7 @@ impl Written<'_> {
              call, until 21 closed tickets of a hub have shown predictions of a class right.\n\n**How it decides.** Faults by their signatures, in the metric of \
              harmless wander (ADR 45), and beside them the detector without names (ADR 40). {}\n\n**Levels**, in usual deviations of a healthy fleet; a ticket needs {:.2} and a call \
              {:.2} of them:\n\n| class | ticket | call |\n| --- | --- | --- |\n{}\nWhat has no name opens a ticket from {:.2} floors on. Signatures are physics and not \
-             fitted. How good it is: `evaluate --only {}`, and ADR 45.\n",
+             fitted. How good it is: `evaluate --only {}`, and ADR 54.\n",
             manifest.id(),
             self.told.of,
             self.learned,

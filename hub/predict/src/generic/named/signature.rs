@@ -54,11 +54,11 @@ pub struct NamedFaults {
 }
 
 impl NamedFaults {
-    /// Where a figure is beside what is usual: its deviation by an average, and a usual one. None while its normal is learned, or where it has
+    /// Where a figure is beside what is usual: its deviation by an average, and one that is usual for the appliance. None while its normal is learned, or where it has
     /// been silent.
     pub fn apart(&self, signs: &Signs, channel: usize, speed: Speed) -> Option<(f64, f64)> {
         let apart = signs.deviations(speed).get(channel).copied().flatten()?;
-        Some((apart, self.metrics.of(speed).usual(channel)))
+        Some((apart, signs.usual(channel, speed, self.metrics.of(speed))))
     }
 }
 

@@ -197,10 +197,16 @@ impl Signs {
     /// learned from, with the one before it.
     pub fn weighed(&self, speed: Speed, metric: &Metric) -> Vec<Option<f64>> {
         let weighed = |(channel, track): (usize, &Track)| {
-            let usual = metric.usual(channel);
-            Some(track.apart(speed)? * (usual / track.own_deviation(speed).max(usual)))
+            let counted = metric.usual(channel) / self.usual(channel, speed, metric);
+            Some(track.apart(speed)? * counted)
         };
         self.tracks.iter().enumerate().map(weighed).collect()
+    }
+
+    /// A usual deviation of a channel of this appliance: the fleet's, or what it makes by itself where that is more.
+    pub(super) fn usual(&self, channel: usize, speed: Speed, metric: &Metric) -> f64 {
+        let own = self.tracks.get(channel).map_or(0.0, |track| track.own_deviation(speed));
+        metric.usual(channel).max(own)
     }
 
     /// How far each channel is from normal, as it is.

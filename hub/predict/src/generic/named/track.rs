@@ -35,7 +35,8 @@ pub(super) struct Track {
     quick: f32,
     slow: f32,
     centre: f32,
-    /// Variance of a value about where the channel is: half of that of differences, so that a way is none of it.
+    /// Mean square of differences from step to step over two, without the largest: about six tenths of the variance of a value that scatters.
+    /// Of a slow way it has hardly anything.
     noise: f32,
     silent: u8,
 }

@@ -53,6 +53,7 @@ fn with_levels(mut named: Named) -> Named {
         (signature.ticket_level, signature.call_level) = (5.0, 7.0);
     }
     (named.generic.threshold, named.faults.threshold, named.calls) = (2.5, 1.1, 1.2);
+    named.device_months = 1;
     named
 }
 

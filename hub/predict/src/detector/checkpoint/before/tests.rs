@@ -6,6 +6,7 @@ use hub_core::prediction::FaultPrediction;
 use jiff::SignedDuration;
 
 use super::*;
+use crate::detector::CheckpointError;
 use crate::model::Model;
 use crate::table::{Row, quantise_row};
 use crate::verdict::Verdict;
@@ -182,6 +183,24 @@ fn a_checkpoint_of_a_form_before_is_continued_with_the_same_verdicts() {
             continued(&model, one.clone(), &bytes, &rows[cut..]);
         }
     }
+}
+
+/// The state of named faults had another form once: what stood is not known then, and the baseline starts again.
+#[test]
+fn bytes_of_another_id_are_told_as_that_though_nothing_else_of_them_can_be_read() {
+    let model = model();
+    let of = |id: &str| {
+        let mut bytes = vec![5];
+        bytes.extend(postcard::to_stdvec(id).unwrap());
+        bytes.extend([0x3f; 60]);
+        Detector::restore(&model, &bytes).unwrap_err()
+    };
+    let other = of("washing-machine/2#0");
+    assert!(
+        matches!(other, CheckpointError::OtherModel { alarming: true, .. }),
+        "{other}"
+    );
+    assert_eq!(of(model.state()), CheckpointError::Damaged);
 }
 
 fn continued(model: &Model, mut one: Detector, bytes: &[u8], rows: &[Row]) {
