@@ -262,7 +262,7 @@ fn families(registry: &Registry) -> Families {
         toml::from_str::<Family>(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
     let words = registry.families().map(|(_, model)| model.manifest().words());
-    Families::new(["washing-machine", "pump-rig"].map(read), words)
+    Families::new(["washing-machine", "pump-rig", "fridge"].map(read), words)
 }
 
 #[test]
